@@ -1,0 +1,15 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What jansson's own headers lack. json_decrefp() they have. */
+
+#include "util/macro.h"
+#include <jansson.h>
+
+#define _cleanup_json_ _cleanup_(json_decrefp)
+
+/** json_string_or_null() - a JSON string, or null for NULL */
+static inline json_t *json_string_or_null(const char *s)
+{
+    return s ? json_string(s) : json_null();
+}
