@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The configuration's files, and what can only be checked when all of them are read: values that
+ * belong together may come from different files.
+ */
+
+#include "input/config.h"
+#include "input/network-keys.h"
+#include "util/fs.h"
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+#define FILE_SIZE_MAX ((size_t)1 << 20)
+
+/* 0 and -EINVAL both mean that the next file may be read. */
+static int load_file(Config *config, const char *path, bool may_be_absent, Buf *errors)
+{
+    _cleanup_(freep) char *text = NULL;
+    size_t n = 0;
+    int r;
+
+    r = fs_read_file(path, FILE_SIZE_MAX, &text, &n);
+    if (r == -ENOENT && may_be_absent)
+        return 0;
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) {
+        r = buf_printf(errors, "%s: cannot be read: %s\n", path, strerror(-r));
+        return r < 0 ? r : -EINVAL;
+    }
+    return config_parse(config, path, text, n, errors);
+}
+
+static int is_drop_in(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && n > 5 && streq(entry->d_name + n - 5, ".conf");
+}
+
+/* By bytes, whatever the locale: the order decides which file wins. */
+static int compare_entries(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int load_drop_ins(Config *config, const char *path, Buf *errors)
+{
+    char directory[PATH_MAX], file[PATH_MAX + NAME_MAX + 2];
+    struct dirent **entries;
+    int n, r = 0;
+
+    if (snprintf(directory, sizeof(directory), "%s.d", path) >= (int)sizeof(directory))
+        return 0; /* open() has refused path itself already */
+    n = scandir(directory, &entries, is_drop_in, compare_entries);
+    if (n < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return 0;
+    if (n < 0) {
+        r = buf_printf(errors, "%s: cannot be read: %m\n", directory);
+        return r < 0 ? r : -EINVAL;
+    }
+
+    for (int i = 0; i < n; i++) {
+        int one = 0;
+
+        (void)snprintf(file, sizeof(file), "%s/%s", directory, entries[i]->d_name);
+        if (r != -ENOMEM)
+            one = load_file(config, file, false, errors);
+        if (one < 0)
+            r = one;
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+/* An interface's place has to be its own: name on the host, card and index on the instance. */
+static int check_pair(const NetworkConfig *a, const NetworkConfig *b, Buf *errors)
+{
+    int r = 0;
+
+    if (a->ifname && streq_ptr(a->ifname, b->ifname))
+        r = buf_printf(errors, "%s: network %s.ifname: %s is that of network %s too; allowed: one network\n",
+                       b->source, b->name, b->ifname, a->name);
+    else if (a->device_index >= 0 && a->device_index == b->device_index && a->network_card == b->network_card)
+        r = buf_printf(errors,
+                       "%s: network %s.device_index: %d on network card %u is that of network %s too; "
+                       "allowed: one network, or auto\n",
+                       b->source, b->name, b->device_index, b->network_card, a->name);
+    else
+        return 0;
+    return r < 0 ? r : -EINVAL;
+}
+
+static int check_network(const NetworkConfig *network, Buf *errors)
+{
+    int r;
+
+    if (network->device_index != 0 || network->network_card != 0)
+        return 0;
+    r = buf_printf(errors,
+                   "%s: network %s.device_index: 0 on network card 0 is the primary interface; allowed: "
+                   "auto, or 1 and more\n",
+                   network->source, network->name);
+    return r < 0 ? r : -EINVAL;
+}
+
+/*
+ * Security groups and subnets of one section are paired by their place in the lists, so that the pair
+ * survives when only some of the subnets are in the node's zone.
+ */
+static int check_groups(const NetworkConfig *network, const char *where, Buf *errors)
+{
+    char section[NETWORK_SECTION_MAX];
+    size_t groups = network->security_groups.n, subnets = network->subnets.n;
+    int r;
+
+    if (groups <= 1 || subnets == 0 || groups == subnets)
+        return 0;
+    (void)network_config_section(network, section);
+    r = buf_printf(errors,
+                   "%s: %s.security_groups: %zu groups for %zu subnets; allowed: one for all, or as many as "
+                   "subnets\n",
+                   where, section, groups, subnets);
+    return r < 0 ? r : -EINVAL;
+}
+
+/* Without tags nothing can name them later. */
+static int check_subnets(const Config *config, const NetworkConfig *network, Buf *errors)
+{
+    int r;
+
+    if (config->tags || network->subnets.n > 0 || config->defaults.subnets.n > 0)
+        return 0;
+    r = buf_printf(errors,
+                   "%s: network %s.subnets: none, and tags are not asked; allowed: one for each zone, here "
+                   "or in [network]\n",
+                   network->source, network->name);
+    return r < 0 ? r : -EINVAL;
+}
+
+static int check_timeouts(const Config *config, Buf *errors)
+{
+    int r;
+
+    if (config->boot_timeout >= config->attach_timeout)
+        return 0;
+    r = buf_puts(errors,
+                 "daemon.boot_timeout: shorter than daemon.attach_timeout, which could then never "
+                 "pass; allowed: at least attach_timeout\n");
+    return r < 0 ? r : -EINVAL;
+}
+
+int config_finish(Config *config, Buf *errors)
+{
+    const char *source = config->defaults.source ? config->defaults.source : "[network]";
+    bool bad = false;
+    int r;
+
+    r = check_timeouts(config, errors);
+    bad |= r == -EINVAL;
+    if (r != -ENOMEM)
+        r = check_groups(&config->defaults, source, errors);
+    bad |= r == -EINVAL;
+
+    for (size_t i = 0; i < config->n_networks && r != -ENOMEM; i++) {
+        const NetworkConfig *network = &config->networks[i];
+
+        r = check_network(network, errors);
+        bad |= r == -EINVAL;
+        if (r != -ENOMEM)
+            r = check_groups(network, network->source, errors);
+        bad |= r == -EINVAL;
+        if (r != -ENOMEM)
+            r = check_subnets(config, network, errors);
+        bad |= r == -EINVAL;
+        for (size_t j = 0; j < i && r != -ENOMEM; j++) {
+            r = check_pair(&config->networks[j], network, errors);
+            bad |= r == -EINVAL;
+        }
+    }
+
+    if (r == -ENOMEM)
+        return r;
+    return bad ? -EINVAL : 0;
+}
+
+int config_load(const char *path, Config **ret, Buf *ret_errors)
+{
+    _cleanup_(config_freep) Config *config = config_new();
+    _cleanup_buf_ Buf errors = BUF_NULL;
+    int r, drop_ins, finish = 0;
+
+    if (!config)
+        return -ENOMEM;
+
+    r = load_file(config, path, streq(path, CONFIG_FILE), &errors);
+    if (r == -ENOMEM)
+        return r;
+    drop_ins = load_drop_ins(config, path, &errors);
+    if (drop_ins == -ENOMEM)
+        return drop_ins;
+    /* Half of a configuration only has mistakes that the whole may not have. */
+    if (r == 0 && drop_ins == 0)
+        finish = config_finish(config, &errors);
+    if (finish == -ENOMEM)
+        return finish;
+
+    if (r < 0 || drop_ins < 0 || finish < 0) {
+        *ret_errors = errors;
+        errors = BUF_NULL;
+        return -EINVAL;
+    }
+    *ret = TAKE_PTR(config);
+    return 0;
+}
