@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Observing EC2 takes two rounds, each of parallel calls, because the boot waits for it:
+ *
+ *   1. the instance (its tags, what is attached), the VPC's subnets, the limits of its type: all
+ *      known by id from IMDS;
+ *   2. the Auto Scaling group, which only the instance's tags name, and the interfaces that may be
+ *      ours: those attached to the instance, when it has more than its primary, and those available.
+ *
+ * The available ones are asked for by node group where there is one, so that one call serves both
+ * what a killed predecessor of this daemon left and what vanished instances leaked. EC2's answers to
+ * Describe are eventually consistent; what is missing here is found again by its ClientToken or when
+ * its device index turns out to be taken.
+ *
+ * The first error cancels the rest and is reported once.
+ */
+
+#include "eni/observe.h"
+#include "eni/explain.h"
+#include "util/log.h"
+#include <errno.h>
+
+typedef enum ObservePart {
+    OBSERVE_INSTANCE,
+    OBSERVE_SUBNETS,
+    OBSERVE_INSTANCE_TYPE,
+    OBSERVE_GROUP,
+    OBSERVE_ATTACHED,
+    OBSERVE_AVAILABLE,
+    _OBSERVE_PART_MAX,
+} ObservePart;
+
+/* One call; knows its owner so that the handler finds both. */
+typedef struct ObserveCall {
+    Observe *observe;
+    ObservePart part;
+    AwsCall *call;
+} ObserveCall;
+
+struct Observe {
+    Aws *aws;
+    const Metadata *metadata;
+    const Config *config;
+    usec_t deadline;
+    ObserveHandler handler;
+    void *userdata;
+    Observation *observation;
+    ObserveCall calls[_OBSERVE_PART_MAX];
+    unsigned n_pending;
+    bool second_round;
+};
+
+static const char *part_what(ObservePart part)
+{
+    static const char *const what[] = {
+        [OBSERVE_INSTANCE] = "reading this instance's tags and interfaces",
+        [OBSERVE_SUBNETS] = "reading the subnets of the VPC",
+        [OBSERVE_INSTANCE_TYPE] = "reading the limits of the instance type",
+        [OBSERVE_GROUP] = "reading the tags of the Auto Scaling group",
+        [OBSERVE_ATTACHED] = "reading the interfaces attached to this instance",
+        [OBSERVE_AVAILABLE] = "reading the interfaces left over",
+    };
+
+    return what[part];
+}
+
+Observation *observation_free(Observation *observation)
+{
+    if (!observation)
+        return NULL;
+
+    aws_records_done(&observation->instances);
+    aws_records_done(&observation->subnets);
+    aws_records_done(&observation->instance_types);
+    aws_records_done(&observation->groups);
+    aws_records_done(&observation->enis);
+    aws_records_done(&observation->leftovers);
+    return mfree(observation);
+}
+
+static void observe_cancel(Observe *observe)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(observe->calls); i++)
+        observe->calls[i].call = aws_call_free(observe->calls[i].call);
+}
+
+Observe *observe_free(Observe *observe)
+{
+    if (!observe)
+        return NULL;
+
+    observe_cancel(observe);
+    observation_free(observe->observation);
+    return mfree(observe);
+}
+
+static void observe_fail(Observe *observe, const AwsError *error, ObservePart part)
+{
+    /* The error belongs to the call of this part, which therefore outlives the handler. */
+    for (size_t i = 0; i < ARRAY_SIZE(observe->calls); i++)
+        if (i != part)
+            observe->calls[i].call = aws_call_free(observe->calls[i].call);
+    observe->handler(NULL, error, part_what(part), observe->userdata);
+}
+
+/* -ENOENT is an instance that EC2 does not know, which it may also say by an empty list. */
+static void observe_fail_local(Observe *observe, int r, ObservePart part)
+{
+    AwsError error = {
+        .class = r == -ENOENT ? AWS_ERROR_NOT_FOUND : AWS_ERROR_FINAL,
+        .error = r,
+        .action = part == OBSERVE_INSTANCE ? "DescribeInstances" : "",
+        .code = r == -ENOENT ? "InvalidInstanceID.NotFound" : "",
+        .message = r == -ENOENT ? "EC2 does not know this instance" : strerror(-r),
+        .request_id = "",
+    };
+
+    observe_cancel(observe);
+    observe->handler(NULL, &error, part_what(part), observe->userdata);
+}
+
+/* Moves all records of one list into another. */
+static int records_move_eni(AwsRecords *to, Ec2NetworkInterface *eni)
+{
+    Ec2NetworkInterface *enis;
+
+    enis = reallocarray(to->network_interfaces, to->n_network_interfaces + 1, sizeof(*enis));
+    if (!enis)
+        return -ENOMEM;
+    to->network_interfaces = enis;
+    enis[to->n_network_interfaces++] = *eni;
+    *eni = (Ec2NetworkInterface){0};
+    return 0;
+}
+
+static int on_attached(Observe *observe, AwsRecords *records)
+{
+    int r;
+
+    for (size_t i = 0; i < records->n_network_interfaces; i++) {
+        Ec2NetworkInterface *eni = &records->network_interfaces[i];
+
+        if (aws_records_find_interface(&observe->observation->enis, eni->network_interface_id))
+            continue;
+        r = records_move_eni(&observe->observation->enis, eni);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int on_available(Observe *observe, AwsRecords *records)
+{
+    Observation *observation = observe->observation;
+    int r;
+
+    for (size_t i = 0; i < records->n_network_interfaces; i++) {
+        Ec2NetworkInterface *eni = &records->network_interfaces[i];
+        const char *owner = keyvalue_list_get(&eni->tags, TAG_INSTANCE_ID);
+
+        if (!owner || !streq(owner, observe->metadata->instance_id))
+            r = owner ? records_move_eni(&observation->leftovers, eni) : 0;
+        else if (aws_records_find_interface(&observation->enis, eni->network_interface_id))
+            r = 0;
+        else
+            r = records_move_eni(&observation->enis, eni);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int on_instance(Observe *observe, AwsRecords *records)
+{
+    if (records->n_instances != 1)
+        return -ENOENT;
+    observe->observation->instances = *records;
+    *records = AWS_RECORDS_NULL;
+    return 0;
+}
+
+static int on_group(Observe *observe, AwsRecords *records)
+{
+    Observation *observation = observe->observation;
+
+    observation->groups = *records;
+    *records = AWS_RECORDS_NULL;
+    if (observation->groups.n_groups == 0)
+        return 0; /* detached meanwhile: as without a group */
+
+    for (size_t i = 0; i < observation->groups.groups[0].n_instances; i++) {
+        const AutoScalingInstance *instance = &observation->groups.groups[0].instances[i];
+
+        if (streq_ptr(instance->instance_id, observe->metadata->instance_id))
+            observation->lifecycle_state = instance->lifecycle_state;
+    }
+    return 0;
+}
+
+static int observe_take(Observe *observe, ObservePart part, AwsRecords *records)
+{
+    switch (part) {
+    case OBSERVE_INSTANCE: return on_instance(observe, records);
+    case OBSERVE_SUBNETS:
+        observe->observation->subnets = *records;
+        *records = AWS_RECORDS_NULL;
+        return 0;
+    case OBSERVE_INSTANCE_TYPE:
+        observe->observation->instance_types = *records;
+        *records = AWS_RECORDS_NULL;
+        return 0;
+    case OBSERVE_GROUP: return on_group(observe, records);
+    case OBSERVE_ATTACHED: return on_attached(observe, records);
+    case OBSERVE_AVAILABLE: return on_available(observe, records);
+    case _OBSERVE_PART_MAX: break;
+    }
+    assert(false);
+    return 0;
+}
+
+static int observe_second_round(Observe *observe);
+static void observe_finish(Observe *observe);
+
+static void on_reply(const AwsReply *reply, void *userdata)
+{
+    ObserveCall *call = userdata;
+    Observe *observe = call->observe;
+    int r;
+
+    if (reply->error && call->part == OBSERVE_INSTANCE_TYPE) {
+        /* The limits only let a plan fail early; EC2 keeps them all the same. */
+        explain_log(LOG_WARNING, reply->error, "reading the limits of the instance type; going on without");
+    } else if (reply->error) {
+        observe_fail(observe, reply->error, call->part);
+        return;
+    }
+
+    r = reply->error ? 0 : observe_take(observe, call->part, reply->records);
+    call->call = aws_call_free(call->call);
+    if (r < 0) {
+        observe_fail_local(observe, r, call->part);
+        return;
+    }
+
+    if (--observe->n_pending > 0)
+        return;
+    if (observe->second_round) {
+        observe_finish(observe);
+        return;
+    }
+    r = observe_second_round(observe);
+    if (r < 0)
+        observe_fail_local(observe, r, OBSERVE_AVAILABLE);
+}
+
+static int observe_send(Observe *observe, ObservePart part, AwsQuery *query_take)
+{
+    ObserveCall *call = &observe->calls[part];
+    int r;
+
+    *call = (ObserveCall){.observe = observe, .part = part};
+    r = aws_call(observe->aws, query_take, observe->deadline,
+                 part == OBSERVE_INSTANCE ? AWS_CALL_RETRY_NOT_FOUND : 0, on_reply, call, &call->call);
+    if (r < 0)
+        return r;
+    observe->n_pending++;
+    return 0;
+}
+
+static int observe_send_filtered(Observe *observe, ObservePart part, const Ec2Filter *filters,
+                                 int (*encode)(const Ec2Filter *filters, AwsQuery *ret))
+{
+    _cleanup_aws_query_ AwsQuery query = {0};
+    int r;
+
+    r = encode(filters, &query);
+    if (r < 0)
+        return r;
+    return observe_send(observe, part, &query);
+}
+
+static int observe_first_round(Observe *observe)
+{
+    const char *const ids[] = {observe->metadata->instance_id, NULL};
+    const char *const vpcs[] = {observe->metadata->vpc_id, NULL};
+    const Ec2Filter filters[] = {{"vpc-id", vpcs}, {NULL, NULL}};
+    _cleanup_aws_query_ AwsQuery instances = {0};
+    _cleanup_aws_query_ AwsQuery types = {0};
+    int r;
+
+    r = ec2_query_describe_instances(ids, &instances);
+    if (r == 0)
+        r = ec2_query_describe_instance_types(observe->metadata->instance_type, &types);
+    if (r == 0)
+        r = observe_send(observe, OBSERVE_INSTANCE, &instances);
+    if (r == 0)
+        r = observe_send_filtered(observe, OBSERVE_SUBNETS, filters, ec2_query_describe_subnets);
+    if (r == 0)
+        r = observe_send(observe, OBSERVE_INSTANCE_TYPE, &types);
+    return r;
+}
+
+static int observe_send_available(Observe *observe, const char *group)
+{
+    const char *const available[] = {"available", NULL};
+    const char *const groups[] = {group, NULL};
+    const char *const ids[] = {observe->metadata->instance_id, NULL};
+    const Ec2Filter of_group[] = {{"status", available}, {"tag:" TAG_NODEGROUP, groups}, {NULL, NULL}};
+    const Ec2Filter of_instance[] = {{"tag:" TAG_INSTANCE_ID, ids}, {NULL, NULL}};
+
+    return observe_send_filtered(observe, OBSERVE_AVAILABLE, group ? of_group : of_instance,
+                                 ec2_query_describe_network_interfaces);
+}
+
+static int observe_second_round(Observe *observe)
+{
+    const Config *config = observe->config;
+    const Ec2Instance *instance = &observe->observation->instances.instances[0];
+    const char *group = keyvalue_list_get(&instance->tags, TAG_ASG_NAME);
+    const char *const ids[] = {observe->metadata->instance_id, NULL};
+    const Ec2Filter attached[] = {{"attachment.instance-id", ids}, {NULL, NULL}};
+    int r;
+
+    observe->second_round = true;
+
+    if (group && (config->tags || !streq(config->lifecycle_hook, "none"))) {
+        _cleanup_aws_query_ AwsQuery query = {0};
+
+        r = autoscaling_query_describe_auto_scaling_groups(group, &query);
+        if (r == 0)
+            r = observe_send(observe, OBSERVE_GROUP, &query);
+        if (r < 0)
+            return r;
+    }
+
+    if (instance->n_network_interfaces > 1) {
+        r = observe_send_filtered(observe, OBSERVE_ATTACHED, attached, ec2_query_describe_network_interfaces);
+        if (r < 0)
+            return r;
+    }
+
+    return observe_send_available(observe, group);
+}
+
+static void observe_finish(Observe *observe)
+{
+    Observation *observation = observe->observation;
+
+    observation->facts = (Facts){
+        .config = observe->config,
+        .metadata = observe->metadata,
+        .instance = &observation->instances.instances[0],
+        .asg_tags = observe->config->tags && observation->groups.n_groups > 0
+                        ? &observation->groups.groups[0].tags
+                        : NULL,
+        .subnets = observation->subnets.subnets,
+        .n_subnets = observation->subnets.n_subnets,
+        .instance_type = observation->instance_types.n_instance_types > 0
+                             ? observation->instance_types.instance_types
+                             : NULL,
+        .enis = observation->enis.network_interfaces,
+        .n_enis = observation->enis.n_network_interfaces,
+    };
+
+    log_debug("Observed %zu subnets, %zu interfaces of this instance, %zu left over by others",
+              observation->subnets.n_subnets, observation->enis.n_network_interfaces,
+              observation->leftovers.n_network_interfaces);
+    observe->handler(TAKE_PTR(observe->observation), NULL, NULL, observe->userdata);
+}
+
+void observe_describe(const Observe *observe, Buf *text)
+{
+    const char *separator = "";
+
+    (void)buf_puts(text, "EC2 (");
+    for (size_t i = 0; i < ARRAY_SIZE(observe->calls); i++) {
+        if (!observe->calls[i].call)
+            continue;
+        (void)buf_printf(text, "%s%s", separator, part_what((ObservePart)i));
+        separator = ", ";
+    }
+    (void)buf_putc(text, ')');
+}
+
+const char *observe_group(const Observe *observe)
+{
+    const Observation *observation = observe->observation;
+
+    if (!observation || observation->instances.n_instances == 0)
+        return NULL;
+    return keyvalue_list_get(&observation->instances.instances[0].tags, TAG_ASG_NAME);
+}
+
+int observe(Aws *aws, const Config *config, const Metadata *metadata, usec_t deadline, ObserveHandler handler,
+            void *userdata, Observe **ret)
+{
+    _cleanup_(observe_freep) Observe *observe = NULL;
+    int r;
+
+    observe = calloc(1, sizeof(*observe));
+    if (!observe)
+        return -ENOMEM;
+    *observe = (Observe){
+        .aws = aws,
+        .config = config,
+        .metadata = metadata,
+        .deadline = deadline,
+        .handler = handler,
+        .userdata = userdata,
+        .observation = calloc(1, sizeof(Observation)),
+    };
+    if (!observe->observation)
+        return -ENOMEM;
+
+    r = observe_first_round(observe);
+    if (r < 0)
+        return r;
+
+    *ret = TAKE_PTR(observe);
+    return 0;
+}

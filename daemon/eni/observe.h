@@ -1,0 +1,50 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What EC2 and Auto Scaling know of this node, asked for in two rounds. */
+
+#include "aws/call.h"
+#include "plan/model.h"
+#include "util/buf.h"
+
+typedef struct Observe Observe;
+
+/* Owns everything that facts points to, but configuration and metadata. */
+typedef struct Observation {
+    Facts facts;
+    AwsRecords instances;
+    AwsRecords subnets;
+    AwsRecords instance_types;
+    AwsRecords groups;
+    AwsRecords enis;      /* attached to this instance, or available and of this instance: facts.enis */
+    AwsRecords leftovers; /* available interfaces of the node group that carry another instance's id */
+    const char *lifecycle_state; /* of this instance in its group, or NULL */
+} Observation;
+
+/* error NULL: observation_take is the callee's. Else what says what could not be found out. */
+typedef void (*ObserveHandler)(Observation *observation_take, const AwsError *error, const char *what,
+                               void *userdata);
+
+/**
+ * observe() - ask for instance, subnets and limits at once, then for group and interfaces at once
+ * @config, @metadata: must outlive the observation
+ * @deadline: CLOCK_MONOTONIC
+ *
+ * An instance that EC2 does not know (yet) is an error with code InvalidInstanceID.NotFound.
+ *
+ * Return: 0, -ENOMEM. The handler is called once from the loop unless the object is freed before.
+ */
+int observe(Aws *aws, const Config *config, const Metadata *metadata, usec_t deadline, ObserveHandler handler,
+            void *userdata, Observe **ret);
+Observe *observe_free(Observe *observe);
+
+/** observe_group() - the instance's Auto Scaling group, also after an error; NULL: none, or not known yet */
+const char *observe_group(const Observe *observe);
+
+/** observe_describe() - append what is awaited at the moment, such as "EC2 (the subnets of the VPC)" */
+void observe_describe(const Observe *observe, Buf *text);
+
+Observation *observation_free(Observation *observation);
+
+DEFINE_CLEANUP(Observe, observe_free)
+DEFINE_CLEANUP(Observation, observation_free)
