@@ -1,0 +1,90 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* One Multus link: from the device's appearance to up. */
+
+#include "link/driver.h"
+#include "util/inaddr.h"
+#include "util/macro.h"
+#include "util/strlist.h"
+#include "util/time.h"
+#include <net/if.h>
+
+typedef struct Link Link;
+
+typedef enum LinkState {
+    LINK_STATE_WAITING,     /* no device with this MAC yet */
+    LINK_STATE_UDEV,        /* seen; udev has not finished with it */
+    LINK_STATE_NAMING,      /* down and being renamed, or waiting for the name to become free */
+    LINK_STATE_CONFIGURING, /* altnames, MTU, sysctls, up, addresses, routes, rules */
+    LINK_STATE_UP,          /* as wanted, IFF_UP seen */
+    LINK_STATE_BOUND,       /* with its driver for DPDK; no network device any more */
+    LINK_STATE_FAILED,      /* given up; links tell why */
+} LinkState;
+#define N_LINK_STATES (LINK_STATE_FAILED + 1)
+
+typedef enum LinkEventType {
+    LINK_EVENT_SEEN,   /* the device appeared */
+    LINK_EVENT_SLOW,   /* 15 s after links_expect() and no device */
+    LINK_EVENT_UP,     /* ready for pods; state is UP or BOUND */
+    LINK_EVENT_FAILED, /* error and text say why; state is FAILED */
+    LINK_EVENT_GONE,   /* the device vanished; state is WAITING again, no timeout runs */
+} LinkEventType;
+
+typedef struct LinkEvent {
+    LinkEventType type;
+    Link *link;
+    int error; /* with FAILED: -ETIMEDOUT no device, -EEXIST name held by a foreign device, else the kernel's
+                */
+    const char *text; /* with FAILED: one sentence; with UP: what is not quite as asked for; else "" */
+    bool changed;     /* with UP: something had to be changed; false when it was as wanted already */
+} LinkEvent;
+
+typedef void (*LinkHandler)(const LinkEvent *event, void *userdata);
+
+/* host_address = yes: the interface's own addresses on the host, in a table and rule of its own. */
+typedef struct LinkAddress {
+    InPrefix prefix; /* address with the subnet's length */
+    InAddr gateway;  /* first host address of the subnet (VPC router) */
+} LinkAddress;
+
+typedef struct LinkSpec {
+    MacAddr mac;
+    char ifname[IFNAMSIZ];
+    StrList altnames;         /* ENI id, the network's name … */
+    char driver[DRIVER_TEXT]; /* for DPDK, instead of all below; "": the kernel's own */
+    uint32_t mtu;             /* lowered to the device's maximum, with a warning */
+    usec_t timeout;           /* from links_expect() to the device's appearance */
+    LinkAddress addresses[2]; /* IPv4, IPv6 */
+    size_t n_addresses;       /* 0: host_address = no */
+    uint32_t table;           /* 20000 + position */
+    uint32_t priority;        /* 31000 + position */
+    void *userdata;           /* whatever the owner wants to find again */
+} LinkSpec;
+
+/** link_spec_done() - free what the spec owns */
+void link_spec_done(LinkSpec *spec);
+
+/** link_state() - where it is */
+LinkState link_state(const Link *link);
+
+/** link_state_to_string() - "waiting" … */
+const char *link_state_to_string(LinkState state);
+
+/** link_is_ready() - up, or bound to its driver */
+bool link_is_ready(const Link *link);
+
+/** link_pci_address() - of its device, bound or not; 0, or -ENODEV when there is none */
+int link_pci_address(const Link *link, char ret[static PCI_ADDRESS_TEXT]);
+
+/** link_spec() - as passed to links_add() */
+const LinkSpec *link_spec(const Link *link);
+
+/** link_ifindex() - of the device, 0 while there is none */
+int link_ifindex(const Link *link);
+
+/** link_name() - the device's name at the moment, "" while there is none */
+const char *link_name(const Link *link);
+
+/** link_mtu() - the device's MTU at the moment, 0 while there is none */
+uint32_t link_mtu(const Link *link);
