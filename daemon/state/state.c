@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What is registered: one Registration for an address, whatever its interface, in an array sorted by
+ * address. A node has some hundreds of them at most (EC2 gives an interface 50 addresses and an
+ * instance 15 interfaces), so finding is a bisection and adding moves pointers; the registrations
+ * themselves stay where they are until they are removed.
+ *
+ * A registration says two things that may differ: what is wanted (state, owner) and what EC2 has
+ * (assigned). Whoever makes them agree is above; here is only the memory of it.
+ */
+
+#include "state/state.h"
+#include <errno.h>
+
+struct State {
+    Registration **registrations; /* sorted by address */
+    size_t n, n_allocated;
+};
+
+static Registration *registration_free(Registration *registration)
+{
+    if (!registration)
+        return NULL;
+
+    free(registration->previous_interface);
+    free(registration->previous_owner);
+    free(registration->boot_id);
+    free(registration->owner);
+    free(registration->network_interface_id);
+    return mfree(registration);
+}
+
+DEFINE_CLEANUP(Registration, registration_free)
+
+int state_new(State **ret)
+{
+    State *state = calloc(1, sizeof(*state));
+
+    if (!state)
+        return -ENOMEM;
+    *ret = state;
+    return 0;
+}
+
+State *state_free(State *state)
+{
+    if (!state)
+        return NULL;
+
+    for (size_t i = 0; i < state->n; i++)
+        (void)registration_free(state->registrations[i]);
+    free(state->registrations);
+    return mfree(state);
+}
+
+/* Where the address is, or would have to be. */
+static size_t state_position(const State *state, const InAddr *address)
+{
+    size_t low = 0, high = state->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (in_addr_compare(&state->registrations[middle]->address, address) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+Registration *state_find(const State *state, const InAddr *address)
+{
+    size_t i = state_position(state, address);
+
+    if (i == state->n || !in_addr_equal(&state->registrations[i]->address, address))
+        return NULL;
+    return state->registrations[i];
+}
+
+static int state_reserve(State *state)
+{
+    size_t n = MAX(state->n_allocated * 2, (size_t)16);
+    Registration **registrations;
+
+    if (state->n < state->n_allocated)
+        return 0;
+    registrations = reallocarray(state->registrations, n, sizeof(*registrations));
+    if (!registrations)
+        return -ENOMEM;
+    state->registrations = registrations;
+    state->n_allocated = n;
+    return 0;
+}
+
+int state_add(State *state, const InAddr *address, const char *network_interface_id, Registration **ret)
+{
+    _cleanup_(registration_freep) Registration *registration = NULL;
+    size_t i = state_position(state, address);
+    int r;
+
+    if (i < state->n && in_addr_equal(&state->registrations[i]->address, address))
+        return -EEXIST;
+
+    registration = calloc(1, sizeof(*registration));
+    if (!registration)
+        return -ENOMEM;
+    registration->address = *address;
+    registration->state = REGISTRATION_WANTED;
+    registration->network_interface_id = strdup(network_interface_id);
+    registration->owner = strdup("");
+    registration->boot_id = strdup("");
+    if (!registration->network_interface_id || !registration->owner || !registration->boot_id)
+        return -ENOMEM;
+    r = state_reserve(state);
+    if (r < 0)
+        return r;
+
+    memmove(&state->registrations[i + 1], &state->registrations[i],
+            (state->n - i) * sizeof(*state->registrations));
+    state->registrations[i] = registration;
+    state->n++;
+    *ret = TAKE_PTR(registration);
+    return 0;
+}
+
+void state_remove(State *state, Registration *registration)
+{
+    size_t i = state_position(state, &registration->address);
+
+    assert(i < state->n && state->registrations[i] == registration);
+    memmove(&state->registrations[i], &state->registrations[i + 1],
+            (state->n - i - 1) * sizeof(*state->registrations));
+    state->n--;
+    (void)registration_free(registration);
+}
+
+size_t state_n(const State *state)
+{
+    return state->n;
+}
+
+Registration *state_get(const State *state, size_t i)
+{
+    assert(i < state->n);
+    return state->registrations[i];
+}
+
+int registration_set(Registration *registration, RegistrationState state, const char *owner,
+                     const char *boot_id, usec_t now)
+{
+    _cleanup_(freep) char *new_owner = strdup(owner ? owner : registration->owner);
+    _cleanup_(freep) char *new_boot_id = strdup(boot_id ? boot_id : registration->boot_id);
+
+    if (!new_owner || !new_boot_id)
+        return -ENOMEM;
+
+    free(registration->owner);
+    free(registration->boot_id);
+    registration->owner = TAKE_PTR(new_owner);
+    registration->boot_id = TAKE_PTR(new_boot_id);
+    registration->state = state;
+    registration->since = now;
+    return 0;
+}
+
+int registration_move(Registration *registration, const char *network_interface_id)
+{
+    _cleanup_(freep) char *id = strdup(network_interface_id);
+    _cleanup_(freep) char *owner = strdup(registration->owner);
+
+    if (!id || !owner)
+        return -ENOMEM;
+
+    /* Moved once more before the first move was done: it is the first place that counts. */
+    if (registration->previous_interface) {
+        free(registration->network_interface_id);
+    } else {
+        registration->previous_interface = registration->network_interface_id;
+        registration->previous_owner = TAKE_PTR(owner);
+    }
+    registration->network_interface_id = TAKE_PTR(id);
+    registration->assigned = false;
+    return 0;
+}
+
+void registration_restore(Registration *registration)
+{
+    if (!registration->previous_interface)
+        return;
+
+    free(registration->network_interface_id);
+    free(registration->owner);
+    registration->network_interface_id = TAKE_PTR(registration->previous_interface);
+    registration->owner = TAKE_PTR(registration->previous_owner);
+    registration->assigned = true;
+}
+
+void registration_settle(Registration *registration)
+{
+    registration->previous_interface = mfree(registration->previous_interface);
+    registration->previous_owner = mfree(registration->previous_owner);
+}
+
+static const char *const state_names[_REGISTRATION_STATE_MAX] = {
+    [REGISTRATION_WANTED] = "wanted",
+    [REGISTRATION_RELEASED] = "released",
+    [REGISTRATION_STALE] = "stale",
+};
+
+const char *registration_state_to_string(RegistrationState state)
+{
+    return state_names[state];
+}
+
+int registration_state_from_string(const char *s, RegistrationState *ret)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(state_names); i++)
+        if (streq(state_names[i], s)) {
+            *ret = (RegistrationState)i;
+            return 0;
+        }
+    return -EINVAL;
+}

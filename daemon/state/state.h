@@ -1,0 +1,93 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Which address is registered on which interface, for whom. */
+
+#include "util/inaddr.h"
+#include "util/macro.h"
+#include "util/time.h"
+
+typedef struct State State;
+
+typedef enum RegistrationState {
+    REGISTRATION_WANTED,   /* its owner wants it routable */
+    REGISTRATION_RELEASED, /* given back; unassigned after the cooldown unless wanted again */
+    REGISTRATION_STALE,    /* of an earlier boot: waits for stale_grace to be claimed again */
+    _REGISTRATION_STATE_MAX,
+} RegistrationState;
+
+/* What of a registration has to be found out before anything else is done with it. */
+typedef enum RegistrationDoubt {
+    REGISTRATION_DOUBT_NONE,
+    REGISTRATION_DOUBT_UNTOLD,   /* EC2 did not say that it assigned it */
+    REGISTRATION_DOUBT_RECLAIM,  /* it was ours and may have moved away since */
+    REGISTRATION_DOUBT_UNASSIGN, /* EC2 could not unassign it: perhaps it is not there */
+    REGISTRATION_DOUBT_FRESH,    /* EC2 assigned it just before a restart, and does not show it yet */
+    REGISTRATION_DOUBT_CONFLICT, /* IPv6: another interface has it */
+} RegistrationDoubt;
+
+/* One address. The strings are its own. What is below the line is not stored. */
+typedef struct Registration {
+    InAddr address;
+    char *network_interface_id;
+    char *owner;   /* "" when nobody: EC2 has it and we do not know why */
+    char *boot_id; /* in which it entered the state; "" when unknown */
+    RegistrationState state;
+    usec_t since; /* CLOCK_REALTIME: when it entered the state */
+    /* -------- */
+    bool assigned;  /* EC2 has it on that interface as far as we know */
+    bool in_flight; /* a call that changes it is under way */
+    bool reclaimed; /* was given back before it was wanted again: EC2 may have it already */
+    bool fetched;   /* counted as taken from elsewhere for this want */
+    RegistrationDoubt doubt;
+    unsigned suspect; /* not 0: one of a refused batch, goes out again with those of the same number only */
+    unsigned n_attempts; /* conflicts that were gone when looked at */
+    usec_t not_before;   /* CLOCK_REALTIME: nothing is done before */
+    /* What holds until a move within the node is done, or NULL. */
+    char *previous_owner;
+    char *previous_interface;
+} Registration;
+
+/** state_new() - empty; 0 or -ENOMEM */
+int state_new(State **ret);
+State *state_free(State *state);
+
+/** state_find() - the registration of an address, or NULL; valid until it is removed */
+Registration *state_find(const State *state, const InAddr *address);
+
+/**
+ * state_add() - a new registration, WANTED by nobody, not assigned
+ *
+ * Return: 0; -EEXIST when the address has one already; -ENOMEM.
+ */
+int state_add(State *state, const InAddr *address, const char *network_interface_id, Registration **ret);
+
+/** state_remove() - forget and free one */
+void state_remove(State *state, Registration *registration);
+
+/** state_n(), state_get() - all of them in order of address; indexes move with additions and removals */
+size_t state_n(const State *state);
+Registration *state_get(const State *state, size_t i);
+
+/**
+ * registration_move() - onto another interface of this node, for the moment: not assigned there
+ *
+ * Its interface and owner are kept until registration_settle(), or put back by registration_restore().
+ *
+ * Return: 0; -ENOMEM leaves all as it was.
+ */
+int registration_move(Registration *registration, const char *network_interface_id);
+void registration_restore(Registration *registration);
+void registration_settle(Registration *registration);
+
+/** registration_set() - new state, owner and boot (NULL: as they were), time; -ENOMEM leaves all as it was */
+int registration_set(Registration *registration, RegistrationState state, const char *owner,
+                     const char *boot_id, usec_t now);
+
+/** registration_state_to_string() - "wanted", "released", "stale" */
+const char *registration_state_to_string(RegistrationState state);
+
+/** registration_state_from_string() - the reverse; 0 or -EINVAL */
+int registration_state_from_string(const char *s, RegistrationState *ret);
+
+DEFINE_CLEANUP(State, state_free)

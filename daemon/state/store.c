@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The state on disk: {"version": 1, "instance_id": "i-…", "addresses": [{"address": "10.0.1.20",
+ * "network_interface_id": "eni-…", "owner": "…", "boot_id": "…", "state": "wanted", "since": 1790…}]},
+ * one address a line so that a person can read it. "since" is in microseconds of CLOCK_REALTIME.
+ *
+ * It is a memory of who owns what; what EC2 has is asked of EC2. So nothing is lost for ever when the
+ * file is: its addresses are released after the cooldown, unless claimed again. A file is believed
+ * whole or not at all, since half a memory would release the other half.
+ *
+ * The lines are put together one by one: a tree of all of them would be most of the daemon's memory.
+ */
+
+#include "state/store.h"
+#include "util/buf.h"
+#include "util/fs.h"
+#include "util/json.h"
+#include <errno.h>
+
+#define STORE_FILE_MAX ((size_t)16 << 20)
+
+static bool is_stored(const Registration *registration)
+{
+    return registration->state != REGISTRATION_WANTED || registration->assigned ||
+           registration->previous_interface;
+}
+
+static int encode_registration(Buf *buf, const Registration *registration)
+{
+    bool moving = registration->previous_interface;
+    _cleanup_(freep) char *text = NULL;
+    _cleanup_json_ json_t *line = NULL;
+    char address[IN_ADDR_TEXT];
+
+    line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "address",
+                     in_addr_format(&registration->address, address), "network_interface_id",
+                     moving ? registration->previous_interface : registration->network_interface_id, "owner",
+                     moving ? registration->previous_owner : registration->owner, "boot_id",
+                     registration->boot_id, "state", registration_state_to_string(registration->state),
+                     "since", (json_int_t)registration->since);
+    text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    return text ? buf_puts(buf, text) : -ENOMEM;
+}
+
+char *store_encode(const State *state, const char *instance_id)
+{
+    _cleanup_buf_ Buf buf = BUF_NULL;
+    const char *separator = "\n";
+
+    /* Instance ids have no characters that JSON escapes. */
+    if (buf_printf(&buf, "{\"version\":%d,\"instance_id\":\"%s\",\"addresses\":[", STORE_VERSION,
+                   instance_id) < 0)
+        return NULL;
+    for (size_t i = 0; i < state_n(state); i++) {
+        if (!is_stored(state_get(state, i)))
+            continue;
+        if (buf_puts(&buf, separator) < 0 || encode_registration(&buf, state_get(state, i)) < 0)
+            return NULL;
+        separator = ",\n";
+    }
+    if (buf_puts(&buf, "\n]}\n") < 0)
+        return NULL;
+    return buf_take(&buf);
+}
+
+static int decode_registration(State *state, json_t *line)
+{
+    const char *address_text, *interface, *owner, *boot_id, *state_text;
+    RegistrationState registration_state;
+    Registration *registration;
+    json_int_t since;
+    InAddr address;
+    int r;
+
+    if (json_unpack(line, "{s:s, s:s, s:s, s:s, s:s, s:I}", "address", &address_text, "network_interface_id",
+                    &interface, "owner", &owner, "boot_id", &boot_id, "state", &state_text, "since",
+                    &since) < 0)
+        return STORE_E_DAMAGED;
+    if (in_addr_parse(address_text, &address) < 0 || !interface[0] || since < 0 ||
+        registration_state_from_string(state_text, &registration_state) < 0)
+        return STORE_E_DAMAGED;
+
+    r = state_add(state, &address, interface, &registration);
+    if (r == -EEXIST)
+        return STORE_E_DAMAGED;
+    if (r < 0)
+        return r;
+    return registration_set(registration, registration_state, owner, boot_id, (usec_t)since);
+}
+
+static int decode_addresses(json_t *addresses, State **ret)
+{
+    _cleanup_(state_freep) State *state = NULL;
+    json_t *line;
+    size_t i;
+    int r;
+
+    r = state_new(&state);
+    if (r < 0)
+        return r;
+    json_array_foreach(addresses, i, line)
+    {
+        r = decode_registration(state, line);
+        if (r != 0)
+            return r;
+    }
+
+    *ret = TAKE_PTR(state);
+    return 0;
+}
+
+int store_decode(const char *text, size_t n, const char *instance_id, State **ret)
+{
+    _cleanup_json_ json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    json_int_t version = 0;
+    const char *whose;
+    json_t *addresses;
+
+    /* The version comes first: of a newer file nothing else is known. */
+    if (!root || json_unpack(root, "{s:I}", "version", &version) < 0 || version < 1)
+        return STORE_E_DAMAGED;
+    if (version > STORE_VERSION)
+        return STORE_E_NEWER;
+    if (json_unpack(root, "{s:s, s:o}", "instance_id", &whose, "addresses", &addresses) < 0 ||
+        !json_is_array(addresses))
+        return STORE_E_DAMAGED;
+    if (!streq(whose, instance_id))
+        return STORE_E_FOREIGN;
+    return decode_addresses(addresses, ret);
+}
+
+int store_load(const char *path, const char *instance_id, State **ret)
+{
+    _cleanup_(freep) char *text = NULL;
+    size_t n;
+    int r;
+
+    r = fs_read_file(path, STORE_FILE_MAX, &text, &n);
+    if (r == -ENOENT)
+        return STORE_E_ABSENT;
+    if (r == -EFBIG)
+        return STORE_E_DAMAGED;
+    if (r < 0)
+        return r;
+    return store_decode(text, n, instance_id, ret);
+}
+
+int store_save(const char *path, const State *state, const char *instance_id)
+{
+    _cleanup_(freep) char *text = store_encode(state, instance_id);
+
+    if (!text)
+        return -ENOMEM;
+    return fs_write_file(path, text, strlen(text), 0600, FS_SYNC_YES);
+}
