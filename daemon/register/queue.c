@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The queue of an interface: at most one EC2 call in flight, and when it has ended batch_next() is asked
+ * what is not as wanted. So there is no list of things to do that could be wrong; what arrives during a
+ * call goes into the next one, together.
+ *
+ *   idle -> gathering -> calling -> gathering -> … -> idle (a timer, when something is due later)
+ *
+ * "Calling" is one of: assigning, unassigning, looking at the interface, or a move of IPv6 addresses,
+ * which is several calls. The registrations of a call are marked in_flight, which keeps them in memory
+ * and out of other queues' batches; what is wanted of them may change meanwhile.
+ *
+ * How a call ends for each of its registrations is told to the registrar: assigned, failed, released,
+ * lost. A refusal for the sake of one address does not touch the others: they are as they were, and so go
+ * out again.
+ */
+
+#include "register/queue.h"
+#include "register/batch.h"
+#include "register/move6.h"
+#include "register/refusal.h"
+#include "register/registrar-private.h"
+#include "register/wait.h"
+#include "util/log.h"
+#include "util/message-ids.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+#define CALL_TIMEOUT   (60 * USEC_PER_SEC)
+#define MEMORY_PAUSE   USEC_PER_SEC
+#define UNASSIGN_PAUSE (30 * USEC_PER_SEC) /* after EC2 would not */
+#define CONFLICTS_MAX  3u
+
+typedef enum QueueState {
+    QUEUE_IDLE,
+    QUEUE_GATHERING,
+    QUEUE_CALLING,
+    _QUEUE_STATE_MAX,
+} QueueState;
+
+struct Queue {
+    Registrar *registrar;
+    Interface *interface;
+    QueueState state;
+    Batch batch; /* of the call */
+    AwsCall *call;
+    Move6 *move;
+    sd_event_source *defer;
+    sd_event_source *timer;
+    usec_t timer_at;       /* CLOCK_REALTIME; USEC_INFINITY: not armed */
+    bool full[2];          /* EC2 said so, by family: make room first */
+    unsigned next_suspect; /* number of the next half */
+};
+
+static void queue_set_state(Queue *queue, QueueState state)
+{
+    static const unsigned edges[_QUEUE_STATE_MAX] _unused_ = {
+        [QUEUE_IDLE] = 1 << QUEUE_GATHERING,
+        [QUEUE_GATHERING] = 1 << QUEUE_CALLING | 1 << QUEUE_IDLE,
+        [QUEUE_CALLING] = 1 << QUEUE_GATHERING,
+    };
+
+    assert(edges[queue->state] & 1u << state);
+    queue->state = state;
+}
+
+static unsigned family_index(int family)
+{
+    return family == AF_INET6;
+}
+
+void queue_kick(Queue *queue)
+{
+    if (queue->state != QUEUE_IDLE)
+        return;
+    queue_set_state(queue, QUEUE_GATHERING);
+    (void)sd_event_source_set_enabled(queue->defer, SD_EVENT_ONESHOT);
+}
+
+/* ------------------------------------------------------------------ the end of a call */
+
+/*
+ * The batch is taken out of the queue and its registrations are no longer in flight. One that was told
+ * to go to another interface meanwhile is that one's business from now on.
+ */
+static Batch queue_take_batch(Queue *queue)
+{
+    Batch batch = queue->batch;
+    size_t n = 0;
+
+    queue->batch = BATCH_NULL;
+    queue->call = aws_call_free(queue->call);
+    queue->move = move6_free(queue->move);
+    for (size_t i = 0; i < batch.n; i++) {
+        Registration *r = batch.registrations[i];
+
+        r->in_flight = false;
+        if (streq(r->network_interface_id, queue->interface->id))
+            batch.registrations[n++] = r;
+        else
+            queue_kick(registrar_interface(queue->registrar, r->network_interface_id)->queue);
+    }
+    batch.n = n;
+    return batch;
+}
+
+static void queue_call_ended(Queue *queue)
+{
+    queue_set_state(queue, QUEUE_GATHERING);
+    (void)sd_event_source_set_enabled(queue->defer, SD_EVENT_ONESHOT);
+}
+
+static void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *address)
+{
+    const char *id = error->class == AWS_ERROR_DENIED      ? MESSAGE_AWS_DENIED
+                     : error->class == AWS_ERROR_THROTTLED ? MESSAGE_AWS_THROTTLED
+                                                           : MESSAGE_AWS_CALL_FAILED;
+    const char *hint = aws_error_hint(error->code);
+    char text[IN_ADDR_TEXT] = "several";
+    const LogField fields[] = {
+        {"ENI_ID", queue->interface->id},
+        {"INTERFACE", queue->interface->ifname},
+        {"ADDRESS", text},
+        {"REQUEST_ID", error->request_id},
+        {"EC2_CODE", error->code},
+    };
+
+    if (address)
+        (void)in_addr_format(address, text);
+    log_full(LOG_WARNING, error->error, id, fields, ARRAY_SIZE(fields), "%s of %s on %s failed: %s: %s%s%s",
+             error->action, address ? text : "several addresses", queue->interface->ifname,
+             error->code[0] ? error->code : "no reply", error->message, hint ? "; " : "", hint ? hint : "");
+}
+
+/* ------------------------------------------------------------------ assigning */
+
+static void queue_fail(Queue *queue, Registration *registration, const AwsError *error)
+{
+    char text[REFUSAL_TEXT];
+    ProtocolError refusal = refusal_explain(error, text);
+
+    registrar_failed(queue->registrar, registration, &refusal, error->ambiguous);
+}
+
+/* EC2 names this one, or it is alone. */
+static void queue_blame(Queue *queue, Registration *r, const AwsError *error)
+{
+    bool in_use = error->class == AWS_ERROR_ADDRESS_IN_USE;
+
+    if (in_use && r->address.family == AF_INET6 && queue->registrar->options.allow_reassign &&
+        r->n_attempts < CONFLICTS_MAX) {
+        r->n_attempts++;
+        r->doubt = REGISTRATION_DOUBT_CONFLICT;
+    } else if (in_use && r->reclaimed && r->n_attempts < CONFLICTS_MAX) {
+        /* Perhaps it is we who have it. */
+        r->n_attempts++;
+        r->doubt = REGISTRATION_DOUBT_UNTOLD;
+    } else {
+        queue_log_refusal(queue, error, &r->address);
+        queue_fail(queue, r, error);
+    }
+}
+
+static bool queue_has_spare(const Queue *queue, int family)
+{
+    const State *state = queue->registrar->state;
+
+    for (size_t i = 0; i < state_n(state); i++) {
+        const Registration *r = state_get(state, i);
+
+        if (r->state == REGISTRATION_RELEASED && r->address.family == family && !r->in_flight &&
+            r->doubt == REGISTRATION_DOUBT_NONE && r->not_before == 0 &&
+            streq(r->network_interface_id, queue->interface->id))
+            return true;
+    }
+    return false;
+}
+
+static void queue_refused_addresses(Queue *queue, const Batch *batch, const AwsError *error)
+{
+    _cleanup_(freep) bool *named = calloc(batch->n, sizeof(*named));
+    bool is_conflict = error->class == AWS_ERROR_ADDRESS_IN_USE && batch->family == AF_INET6;
+    size_t n_named = named ? batch_culprits(batch, error->message, named) : 0;
+
+    /* One alone needs no name, and who has IPv6 addresses can be asked for all of them at once. */
+    if (n_named == 0 && batch->n > 1 && !is_conflict) {
+        batch_halve(batch, &queue->next_suspect);
+        return;
+    }
+    for (size_t i = 0; i < batch->n; i++) {
+        batch->registrations[i]->suspect = 0;
+        if (n_named == 0 || named[i])
+            queue_blame(queue, batch->registrations[i], error);
+    }
+}
+
+static void queue_refused(Queue *queue, const Batch *batch, const AwsError *error)
+{
+    if (batch->n == 0)
+        return;
+    if (error->class == AWS_ERROR_ADDRESS_LIMIT && queue_has_spare(queue, batch->family)) {
+        queue->full[family_index(batch->family)] = true;
+        return;
+    }
+    if (refusal_scope(error) == REFUSAL_SCOPE_ADDRESSES) {
+        queue_refused_addresses(queue, batch, error);
+        return;
+    }
+
+    queue_log_refusal(queue, error, batch->n == 1 ? &batch->registrations[0]->address : NULL);
+    for (size_t i = 0; i < batch->n; i++)
+        queue_fail(queue, batch->registrations[i], error);
+}
+
+static bool was_told(const AwsRecords *records, const InAddr *address)
+{
+    for (size_t i = 0; i < records->n_assigned; i++)
+        if (in_addr_equal(&records->assigned[i], address))
+            return true;
+    return false;
+}
+
+static void on_assigned(const AwsReply *reply, void *userdata)
+{
+    Queue *queue = userdata;
+    int family = queue->batch.family;
+    _cleanup_batch_ Batch batch = queue_take_batch(queue);
+
+    queue->registrar->statistics.assign_usec += reply->elapsed;
+    if (reply->error)
+        queue_refused(queue, &batch, reply->error);
+    else
+        queue->full[family_index(family)] = false;
+    for (size_t i = 0; !reply->error && i < batch.n; i++) {
+        Registration *r = batch.registrations[i];
+
+        if (was_told(reply->records, &r->address))
+            registrar_assigned(queue->registrar, r);
+        else
+            r->doubt = REGISTRATION_DOUBT_UNTOLD;
+    }
+    queue_call_ended(queue);
+}
+
+/* ------------------------------------------------------------------ unassigning */
+
+static void unassigned_one(Queue *queue, Registration *r)
+{
+    r->assigned = false;
+    if (r->state == REGISTRATION_WANTED)
+        r->reclaimed = false; /* it goes out as a new one */
+    else
+        registrar_released(queue->registrar, r);
+}
+
+static void unassign_failed(Queue *queue, const Batch *batch, const AwsError *error, usec_t now)
+{
+    bool addresses = refusal_scope(error) == REFUSAL_SCOPE_ADDRESSES;
+
+    if (!addresses)
+        queue_log_refusal(queue, error, batch->n == 1 ? &batch->registrations[0]->address : NULL);
+    for (size_t i = 0; i < batch->n; i++) {
+        Registration *r = batch->registrations[i];
+
+        if (addresses) {
+            r->doubt = REGISTRATION_DOUBT_UNASSIGN;
+        } else if (error->class == AWS_ERROR_NOT_FOUND) {
+            unassigned_one(queue, r);
+        } else {
+            r->not_before = time_add(now, UNASSIGN_PAUSE);
+            /* What was asked for meanwhile does not pay for that. */
+            if (r->state == REGISTRATION_WANTED)
+                r->not_before = 0;
+        }
+    }
+}
+
+static void on_unassigned(const AwsReply *reply, void *userdata)
+{
+    Queue *queue = userdata;
+    int family = queue->batch.family;
+    _cleanup_batch_ Batch batch = queue_take_batch(queue);
+
+    queue->full[family_index(family)] = false;
+    if (reply->error)
+        unassign_failed(queue, &batch, reply->error, registrar_now(queue->registrar));
+    for (size_t i = 0; !reply->error && i < batch.n; i++)
+        unassigned_one(queue, batch.registrations[i]);
+    queue_call_ended(queue);
+}
+
+/* ------------------------------------------------------------------ looking */
+
+static bool is_shown(const Ec2NetworkInterface *record, const InAddr *address)
+{
+    for (size_t i = 0; i < record->n_private_ips; i++)
+        if (in_addr_equal(&record->private_ips[i].address, address))
+            return true;
+    for (size_t i = 0; i < record->n_ipv6_addresses; i++)
+        if (in_addr_equal(&record->ipv6_addresses[i], address))
+            return true;
+    return false;
+}
+
+static void fail_untold(Queue *queue, Registration *r)
+{
+    AwsError error = {
+        .class = AWS_ERROR_FINAL,
+        .error = -EREMOTEIO,
+        .action = r->address.family == AF_INET6 ? "AssignIpv6Addresses" : "AssignPrivateIpAddresses",
+        .code = "",
+        .message = "EC2 accepted the call but did not assign the address",
+        .request_id = "",
+    };
+
+    queue_log_refusal(queue, &error, &r->address);
+    queue_fail(queue, r, &error);
+}
+
+static void looked_shown(Queue *queue, Registration *r, usec_t now)
+{
+    RegistrationDoubt doubt = r->doubt;
+
+    r->doubt = REGISTRATION_DOUBT_NONE;
+    if (doubt == REGISTRATION_DOUBT_NONE || doubt == REGISTRATION_DOUBT_FRESH)
+        return;
+    if (r->state == REGISTRATION_WANTED)
+        registrar_assigned(queue->registrar, r);
+    else
+        r->not_before = time_add(now, UNASSIGN_PAUSE);
+}
+
+/* EC2 does not have it there. */
+static void looked_absent(Queue *queue, Registration *r, usec_t now)
+{
+    RegistrationDoubt doubt = r->doubt;
+
+    r->doubt = REGISTRATION_DOUBT_NONE;
+    switch (doubt) {
+    case REGISTRATION_DOUBT_NONE:
+        if (r->assigned && time_add(r->since, REGISTRAR_FRESH) < now)
+            registrar_lost(queue->registrar, r);
+        break;
+    case REGISTRATION_DOUBT_UNTOLD:
+        if (r->state == REGISTRATION_WANTED)
+            fail_untold(queue, r);
+        else
+            registrar_lost(queue->registrar, r);
+        break;
+    case REGISTRATION_DOUBT_RECLAIM:
+    case REGISTRATION_DOUBT_UNASSIGN:
+        if (r->state == REGISTRATION_WANTED)
+            registrar_fetch(queue->registrar, r);
+        else
+            registrar_lost(queue->registrar, r);
+        break;
+    case REGISTRATION_DOUBT_FRESH: registrar_lost(queue->registrar, r); break;
+    case REGISTRATION_DOUBT_CONFLICT: r->doubt = doubt; break;
+    }
+}
+
+/* The look failed: what can be done without it. */
+static void looked_in_vain(Queue *queue, Registration *r, const AwsError *error, usec_t now)
+{
+    RegistrationDoubt doubt = r->doubt;
+
+    r->doubt = REGISTRATION_DOUBT_NONE;
+    if (doubt == REGISTRATION_DOUBT_FRESH) {
+        r->doubt = doubt;
+        r->not_before = time_add(now, UNASSIGN_PAUSE);
+    } else if (doubt == REGISTRATION_DOUBT_UNTOLD && r->state == REGISTRATION_WANTED) {
+        queue_fail(queue, r, error);
+    } else if (r->state != REGISTRATION_WANTED && error->class == AWS_ERROR_NOT_FOUND) {
+        registrar_released(queue->registrar, r);
+    } else if (r->state != REGISTRATION_WANTED) {
+        r->not_before = time_add(now, UNASSIGN_PAUSE);
+    }
+}
+
+static void queue_looked(Queue *queue, const Ec2NetworkInterface *record)
+{
+    usec_t now = registrar_now(queue->registrar);
+    const State *state = queue->registrar->state;
+
+    /* Backwards, for removing one shifts those after it. */
+    for (size_t i = state_n(state); i > 0; i--) {
+        Registration *r = state_get(state, i - 1);
+
+        if (r->in_flight || !streq(r->network_interface_id, queue->interface->id))
+            continue;
+        if (is_shown(record, &r->address))
+            looked_shown(queue, r, now);
+        else
+            looked_absent(queue, r, now);
+    }
+}
+
+static void on_looked(const AwsReply *reply, void *userdata)
+{
+    static const AwsError unknown = {
+        .class = AWS_ERROR_NOT_FOUND,
+        .error = -ENOENT,
+        .action = "DescribeNetworkInterfaces",
+        .code = "",
+        .message = "no such interface in the reply",
+        .request_id = "",
+    };
+    Queue *queue = userdata;
+    _cleanup_batch_ Batch batch = queue_take_batch(queue);
+    const AwsError *error = reply->error;
+
+    if (!error && reply->records->n_network_interfaces == 0)
+        error = &unknown;
+    if (error)
+        queue_log_refusal(queue, error, batch.n == 1 ? &batch.registrations[0]->address : NULL);
+    for (size_t i = 0; error && i < batch.n; i++)
+        looked_in_vain(queue, batch.registrations[i], error, registrar_now(queue->registrar));
+    if (!error)
+        queue_looked(queue, &reply->records->network_interfaces[0]);
+    queue_call_ended(queue);
+}
+
+/* ------------------------------------------------------------------ moving */
+
+static void log_stranded(const Queue *queue, const Registration *r, const char *holder)
+{
+    char text[IN_ADDR_TEXT];
+    const LogField fields[] = {
+        {"ENI_ID", queue->interface->id},
+        {"HOLDER_ENI_ID", holder},
+        {"ADDRESS", in_addr_format(&r->address, text)},
+    };
+
+    log_full(LOG_ERR, 0, MESSAGE_ADDRESS_STRANDED, fields, ARRAY_SIZE(fields),
+             "%s was taken from %s, could not be assigned to %s, and could not be given back", text, holder,
+             queue->interface->id);
+}
+
+static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const Move6Result *result)
+{
+    r->doubt = REGISTRATION_DOUBT_NONE;
+    switch (outcome) {
+    case MOVE6_FREE: break; /* it goes out again */
+    case MOVE6_MOVED: registrar_assigned(queue->registrar, r); break;
+    case MOVE6_OURS:
+        r->fetched = false;
+        registrar_assigned(queue->registrar, r);
+        break;
+    case MOVE6_UNTOLD: r->doubt = REGISTRATION_DOUBT_UNTOLD; break;
+    case MOVE6_LATER: r->doubt = REGISTRATION_DOUBT_CONFLICT; break;
+    case MOVE6_REFUSED:
+        if (result->stranded)
+            log_stranded(queue, r, result->holder);
+        queue_log_refusal(queue, result->error, &r->address);
+        queue_fail(queue, r, result->error);
+        break;
+    }
+}
+
+static void on_moved(const Move6Result *result, void *userdata)
+{
+    Queue *queue = userdata;
+    _cleanup_(freep) Registration **all = NULL;
+    _cleanup_batch_ Batch batch = BATCH_NULL;
+    size_t n = queue->batch.n, i = 0;
+
+    /* The batch comes back without those that went elsewhere; the outcomes are those of all. */
+    all = calloc(n, sizeof(*all));
+    if (all)
+        memcpy(all, queue->batch.registrations, n * sizeof(*all));
+    batch = queue_take_batch(queue);
+    for (size_t j = 0; j < batch.n; j++) {
+        while (all && all[i] != batch.registrations[j])
+            i++;
+        /* Without memory nothing is known, and it goes out again. */
+        moved_one(queue, batch.registrations[j], all ? result->outcomes[i++] : MOVE6_FREE, result);
+    }
+    queue_call_ended(queue);
+}
+
+/* ------------------------------------------------------------------ the next call */
+
+static int queue_query(const Queue *queue, const Batch *batch, AwsQuery *ret)
+{
+    const char *id = queue->interface->id;
+    _cleanup_(freep) InAddr *addresses = calloc(batch->n, sizeof(*addresses));
+    bool ipv6 = batch->family == AF_INET6;
+
+    if (!addresses)
+        return -ENOMEM;
+    for (size_t i = 0; i < batch->n; i++)
+        addresses[i] = batch->registrations[i]->address;
+
+    if (batch->action == BATCH_LOOK)
+        return ec2_query_describe_network_interface(id, ret);
+    if (batch->action == BATCH_UNASSIGN)
+        return ipv6 ? ec2_query_unassign_ipv6_addresses(id, addresses, batch->n, ret)
+                    : ec2_query_unassign_private_ip_addresses(id, addresses, batch->n, ret);
+    return ipv6 ? ec2_query_assign_ipv6_addresses(id, addresses, batch->n, ret)
+                : ec2_query_assign_private_ip_addresses(id, addresses, batch->n,
+                                                        queue->registrar->options.allow_reassign, ret);
+}
+
+/* A throttled call is repeated as long as somebody waits for it, and for a while in any case. */
+static usec_t queue_deadline(const Queue *queue, const Batch *batch)
+{
+    usec_t deadline = time_add(time_monotonic(), CALL_TIMEOUT);
+
+    for (size_t i = 0; batch->action == BATCH_ASSIGN && i < batch->n; i++)
+        deadline = MAX(deadline, waits_deadline(queue->registrar, &batch->registrations[i]->address));
+    return deadline;
+}
+
+static int queue_call(Queue *queue, const Batch *batch, AwsHandler handler)
+{
+    _cleanup_aws_query_ AwsQuery query = {0};
+    int r;
+
+    r = queue_query(queue, batch, &query);
+    if (r < 0)
+        return r;
+    return aws_call(queue->registrar->aws, &query, queue_deadline(queue, batch), 0, handler, queue,
+                    &queue->call);
+}
+
+static int queue_move(Queue *queue, Batch *batch)
+{
+    InAddr addresses[MOVE6_MAX];
+    size_t n = 0;
+
+    /* Taking from others is what two nodes can do in turns; those that must wait are left out. */
+    for (size_t i = 0; i < batch->n && n < MOVE6_MAX; i++) {
+        Registration *r = batch->registrations[i];
+
+        registrar_fetch(queue->registrar, r);
+        if (r->not_before > registrar_now(queue->registrar))
+            continue;
+        batch->registrations[n] = r;
+        addresses[n++] = r->address;
+    }
+    batch->n = n;
+    if (n == 0)
+        return -EAGAIN;
+    return move6_new(&queue->move, queue->registrar->aws, queue->interface->id, addresses, n, on_moved,
+                     queue);
+}
+
+static int queue_begin(Queue *queue, Batch *batch)
+{
+    RegistrarStatistics *statistics = &queue->registrar->statistics;
+
+    switch (batch->action) {
+    case BATCH_ASSIGN:
+        statistics->n_assign_calls++;
+        statistics->n_batched += batch->n;
+        return queue_call(queue, batch, on_assigned);
+    case BATCH_UNASSIGN:
+        statistics->n_unassign_calls++;
+        statistics->n_batched += batch->n;
+        return queue_call(queue, batch, on_unassigned);
+    case BATCH_LOOK: return queue_call(queue, batch, on_looked);
+    case BATCH_MOVE: return queue_move(queue, batch);
+    case BATCH_NONE:
+    case _BATCH_ACTION_MAX:
+    default: return -EINVAL;
+    }
+}
+
+static int on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+    Queue *queue = userdata;
+
+    queue->timer = sd_event_source_disable_unref(queue->timer);
+    queue->timer_at = USEC_INFINITY;
+    queue_kick(queue);
+    return 0;
+}
+
+static void queue_rest(Queue *queue, usec_t due, usec_t now)
+{
+    queue_set_state(queue, QUEUE_IDLE);
+    if (due == queue->timer_at)
+        return;
+
+    queue->timer = sd_event_source_disable_unref(queue->timer);
+    queue->timer_at = USEC_INFINITY;
+    if (due == USEC_INFINITY)
+        return;
+    if (sd_event_add_time_relative(queue->registrar->event, &queue->timer, CLOCK_MONOTONIC,
+                                   due > now ? due - now : 0, 0, on_timer, queue) < 0)
+        return;
+    (void)sd_event_source_set_description(queue->timer, "register-queue-timer");
+    queue->timer_at = due;
+}
+
+static int queue_next(Queue *queue, usec_t now, usec_t *ret_due)
+{
+    const Registrar *registrar = queue->registrar;
+    _cleanup_batch_ Batch batch = BATCH_NULL;
+    BatchRules rules = {
+        .release_cooldown = registrar->options.release_cooldown,
+        .stale_grace = registrar->options.stale_grace,
+        .ipv4_room = queue->full[0] ? 0 : registrar_room(registrar, queue->interface, AF_INET),
+        .ipv6_room = queue->full[1] ? 0 : registrar_room(registrar, queue->interface, AF_INET6),
+    };
+    int r;
+
+    r = batch_next(registrar->state, queue->interface->id, &rules, now, &batch, ret_due);
+    if (r < 0 || batch.action == BATCH_NONE)
+        return r;
+    r = queue_begin(queue, &batch);
+    if (r < 0)
+        return r;
+
+    for (size_t i = 0; i < batch.n; i++)
+        batch.registrations[i]->in_flight = true;
+    queue->batch = batch;
+    batch = BATCH_NULL;
+    queue_set_state(queue, QUEUE_CALLING);
+    return 0;
+}
+
+static int on_defer(sd_event_source *source _unused_, void *userdata)
+{
+    Queue *queue = userdata;
+    usec_t now = registrar_now(queue->registrar), due = USEC_INFINITY;
+    int r;
+
+    r = queue_next(queue, now, &due);
+    if (r == -EAGAIN) /* all of it was put off: look again */
+        r = queue_next(queue, now, &due);
+    if (r < 0)
+        due = time_add(now, MEMORY_PAUSE);
+    if (queue->state == QUEUE_GATHERING)
+        queue_rest(queue, due, now);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ lifecycle */
+
+int queue_new(Queue **ret, Registrar *registrar, Interface *interface)
+{
+    _cleanup_(queue_freep) Queue *queue = calloc(1, sizeof(*queue));
+    int r;
+
+    if (!queue)
+        return -ENOMEM;
+    *queue =
+        (Queue){.registrar = registrar, .interface = interface, .timer_at = USEC_INFINITY, .next_suspect = 1};
+    r = sd_event_add_defer(registrar->event, &queue->defer, on_defer, queue);
+    if (r < 0)
+        return r;
+    (void)sd_event_source_set_enabled(queue->defer, SD_EVENT_OFF);
+    (void)sd_event_source_set_description(queue->defer, "register-queue");
+
+    *ret = TAKE_PTR(queue);
+    return 0;
+}
+
+Queue *queue_free(Queue *queue)
+{
+    if (!queue)
+        return NULL;
+
+    sd_event_source_disable_unref(queue->timer);
+    sd_event_source_disable_unref(queue->defer);
+    (void)move6_free(queue->move);
+    (void)aws_call_free(queue->call);
+    batch_done(&queue->batch);
+    return mfree(queue);
+}

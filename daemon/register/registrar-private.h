@@ -1,0 +1,88 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What the registrar and the queues of its interfaces share. */
+
+#include "register/flap.h"
+#include "register/queue.h"
+#include "register/registrar.h"
+
+#define REGISTRAR_MESSAGE_MAX 512
+#define REGISTRAR_FRESH       USEC_PER_MINUTE /* so long EC2's describes may not show what it has done */
+
+/* One Multus interface. Its strings are its own. */
+typedef struct Interface {
+    char *id; /* of the ENI */
+    char *ifname;
+    char *network;
+    InPrefix prefixes[2]; /* IPv4, IPv6 */
+    InAddr primary;       /* its own IPv4 address, never given to anybody */
+    InAddr *seen;         /* what EC2 showed on it, but the primary; until registrar_start() */
+    size_t n_seen;
+    unsigned n_fixed[2]; /* addresses of its own, by family */
+    int ifindex;         /* 0: unknown */
+    Queue *queue;
+} Interface;
+
+struct Registrar {
+    sd_event *event;
+    Aws *aws;
+    char *store_path;
+    char *instance_id;
+    char *boot_id;
+    RegistrarOptions options; /* its strings are those above */
+    Interface **interfaces;
+    size_t n_interfaces;
+    State *state; /* NULL: not started */
+    Flap flap;
+    RegistrarStatistics statistics;
+    int64_t clock_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC, when last looked at */
+    /* Answering: what is finished waits for the disk. */
+    RegistrarWait *pending, *finished;
+    sd_event_source *flush;
+    sd_event_source *deadline; /* of the pending wait that ends first */
+    usec_t deadline_at;        /* USEC_INFINITY: not armed */
+    bool dirty;                /* to be written */
+    bool unwritable;           /* said already */
+    sd_event_source *retry;    /* writing, while it is unwritable */
+    bool answering;            /* a handler may be under way */
+    bool dead;                 /* freed by it: but for its own memory */
+};
+
+/**
+ * registrar_now() - CLOCK_REALTIME
+ *
+ * When the clock was set since the last time, everything that is remembered is shifted with it: the
+ * cooldowns are durations.
+ */
+usec_t registrar_now(Registrar *registrar);
+
+/** registrar_interface() - by ENI id, or NULL */
+Interface *registrar_interface(const Registrar *registrar, const char *network_interface_id);
+
+/** registrar_room() - addresses of the family that the interface can still take, UINT_MAX: unknown */
+unsigned registrar_room(const Registrar *registrar, const Interface *interface, int family);
+
+/** registrar_assigned() - EC2 has it on its interface: those who wait are told */
+void registrar_assigned(Registrar *registrar, Registration *registration);
+
+/**
+ * registrar_failed() - it could not be assigned: those who wait are told
+ * @error: borrowed
+ * @maybe: EC2 may have it all the same, so it is to be unassigned
+ *
+ * A new registration is removed; one that moved within the node is where it was.
+ */
+void registrar_failed(Registrar *registrar, Registration *registration, const ProtocolError *error,
+                      bool maybe);
+
+/** registrar_released() - EC2 has unassigned it, as was wanted; removes the registration */
+void registrar_released(Registrar *registrar, Registration *registration);
+
+/** registrar_lost() - EC2 does not show it any more: it has moved to another node; removes the registration
+ */
+void registrar_lost(Registrar *registrar, Registration *registration);
+
+/** registrar_fetch() - it is about to be taken from elsewhere: counted, and slowed down when that is flapping
+ */
+void registrar_fetch(Registrar *registrar, Registration *registration);

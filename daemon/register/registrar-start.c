@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The registrar's beginning and end: its interfaces, the file, and what EC2 shows. Three sources are made
+ * one at start:
+ *
+ *   in the file and shown       as the file says; of an earlier boot: stale
+ *   in the file, not shown      has moved away: dropped; but what is a moment old is given a minute
+ *   shown, not in the file      nobody's: released after the cooldown
+ *
+ * Of IPv6 one address is the interface's own, as configured at its creation, and EC2 does not say which:
+ * the first that the file does not know is taken for it and left alone.
+ */
+
+#include "register/registrar-private.h"
+#include "register/wait.h"
+#include "state/store.h"
+#include "util/log.h"
+#include "util/message-ids.h"
+#include <errno.h>
+#include <stdio.h>
+
+static Interface *interface_free(Interface *interface)
+{
+    if (!interface)
+        return NULL;
+
+    (void)queue_free(interface->queue);
+    free(interface->seen);
+    free(interface->network);
+    free(interface->ifname);
+    free(interface->id);
+    return mfree(interface);
+}
+
+DEFINE_CLEANUP(Interface, interface_free)
+
+int registrar_new(Registrar **ret, const RegistrarOptions *options)
+{
+    _cleanup_(registrar_freep) Registrar *registrar = calloc(1, sizeof(*registrar));
+    int r;
+
+    if (!registrar)
+        return -ENOMEM;
+    registrar->event = sd_event_ref(options->event);
+    registrar->aws = options->aws;
+    registrar->options = *options;
+    registrar->clock_offset = (int64_t)(time_realtime() - time_monotonic());
+    registrar->store_path = strdup(options->store_path);
+    registrar->instance_id = strdup(options->instance_id);
+    registrar->boot_id = strdup(options->boot_id);
+    if (!registrar->store_path || !registrar->instance_id || !registrar->boot_id)
+        return -ENOMEM;
+    registrar->options.store_path = registrar->store_path;
+    registrar->options.instance_id = registrar->instance_id;
+    registrar->options.boot_id = registrar->boot_id;
+    r = waits_init(registrar);
+    if (r < 0)
+        return r;
+
+    *ret = TAKE_PTR(registrar);
+    return 0;
+}
+
+Registrar *registrar_free(Registrar *registrar)
+{
+    if (!registrar)
+        return NULL;
+
+    waits_done(registrar);
+    for (size_t i = 0; i < registrar->n_interfaces; i++)
+        (void)interface_free(registrar->interfaces[i]);
+    free(registrar->interfaces);
+    (void)state_free(registrar->state);
+    free(registrar->boot_id);
+    free(registrar->instance_id);
+    free(registrar->store_path);
+    (void)sd_event_unref(registrar->event);
+    if (registrar->answering) {
+        registrar->dead = true;
+        return NULL;
+    }
+    return mfree(registrar);
+}
+
+/* ------------------------------------------------------------------ interfaces */
+
+static bool record_has_primary(const Ec2NetworkInterface *record)
+{
+    for (size_t i = 0; i < record->n_private_ips; i++)
+        if (record->private_ips[i].primary)
+            return true;
+    return false;
+}
+
+static int interface_see(Interface *interface, const Ec2NetworkInterface *record)
+{
+    interface->seen = calloc(record->n_private_ips + record->n_ipv6_addresses + 1, sizeof(*interface->seen));
+    if (!interface->seen)
+        return -ENOMEM;
+    for (size_t i = 0; i < record->n_private_ips; i++) {
+        /* The first is the primary one (records.h), should none be marked: it must never be unassigned. */
+        if (record->private_ips[i].primary || (i == 0 && !record_has_primary(record))) {
+            interface->primary = record->private_ips[i].address;
+            interface->n_fixed[0]++;
+        } else {
+            interface->seen[interface->n_seen++] = record->private_ips[i].address;
+        }
+    }
+    for (size_t i = 0; i < record->n_ipv6_addresses; i++)
+        interface->seen[interface->n_seen++] = record->ipv6_addresses[i];
+    return 0;
+}
+
+int registrar_add_interface(Registrar *registrar, const RegistrarInterface *args)
+{
+    _cleanup_(interface_freep) Interface *interface = NULL;
+    Interface **interfaces;
+    int r;
+
+    assert(!registrar->state);
+    if (registrar_interface(registrar, args->network_interface_id))
+        return -EEXIST;
+
+    interface = calloc(1, sizeof(*interface));
+    if (!interface)
+        return -ENOMEM;
+    interface->prefixes[0] = args->cidr_block;
+    interface->prefixes[1] = args->ipv6_cidr_block;
+    interface->id = strdup(args->network_interface_id);
+    interface->ifname = strdup(args->ifname);
+    interface->network = strdup(args->network);
+    if (!interface->id || !interface->ifname || !interface->network)
+        return -ENOMEM;
+    r = interface_see(interface, args->record);
+    if (r < 0)
+        return r;
+    r = queue_new(&interface->queue, registrar, interface);
+    if (r < 0)
+        return r;
+
+    interfaces =
+        reallocarray(registrar->interfaces, registrar->n_interfaces + 1, sizeof(*registrar->interfaces));
+    if (!interfaces)
+        return -ENOMEM;
+    registrar->interfaces = interfaces;
+    registrar->interfaces[registrar->n_interfaces++] = TAKE_PTR(interface);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ the file */
+
+static void registrar_set_aside(const Registrar *registrar, const char *suffix, const char *reason, int error)
+{
+    _cleanup_(freep) char *aside = NULL;
+    const LogField fields[] = {{"FILE", registrar->store_path}};
+
+    if (asprintf(&aside, "%s.%s", registrar->store_path, suffix) < 0)
+        aside = NULL;
+    if (aside && rename(registrar->store_path, aside) < 0 && !error)
+        error = -errno;
+    log_full(LOG_WARNING, error, MESSAGE_STATE_DAMAGED, fields, ARRAY_SIZE(fields),
+             "%s %s: set aside as %s; addresses on the interfaces belong to nobody until they are registered "
+             "again",
+             registrar->store_path, reason, aside ? aside : suffix);
+}
+
+static int registrar_load(Registrar *registrar)
+{
+    int r;
+
+    r = store_load(registrar->store_path, registrar->instance_id, &registrar->state);
+    if (r == 0 || r == -ENOMEM)
+        return r;
+    if (r == STORE_E_FOREIGN)
+        registrar_set_aside(registrar, "foreign", "is of another instance", 0);
+    else if (r == STORE_E_NEWER)
+        registrar_set_aside(registrar, "newer", "was written by a newer version", 0);
+    else if (r == STORE_E_DAMAGED)
+        registrar_set_aside(registrar, "damaged", "is damaged", 0);
+    else if (r < 0)
+        registrar_set_aside(registrar, "damaged", "cannot be read", r);
+    return state_new(&registrar->state);
+}
+
+/* ------------------------------------------------------------------ three made one */
+
+/* Marks what the file knows as seen; what remains is nobody's. */
+static bool interface_take_seen(Interface *interface, const InAddr *address)
+{
+    for (size_t i = 0; i < interface->n_seen; i++)
+        if (in_addr_equal(&interface->seen[i], address)) {
+            interface->seen[i] = IN_ADDR_NULL;
+            return true;
+        }
+    return false;
+}
+
+/* Answered a moment before the daemon was killed, and EC2's describe is behind: looked at again later. */
+static bool registrar_trust(const Registrar *registrar, Registration *r, usec_t now)
+{
+    if (r->state != REGISTRATION_WANTED || !streq(r->boot_id, registrar->boot_id) || r->since > now ||
+        time_add(r->since, REGISTRAR_FRESH) <= now)
+        return false;
+    r->doubt = REGISTRATION_DOUBT_FRESH;
+    r->not_before = time_add(now, REGISTRAR_FRESH);
+    return true;
+}
+
+static int registrar_adopt(Registrar *registrar, Registration *r, usec_t now)
+{
+    bool this_boot = streq(r->boot_id, registrar->boot_id);
+
+    r->assigned = true;
+    r->since = MIN(r->since, now); /* the clock was set back meanwhile */
+    if (this_boot || r->state == REGISTRATION_RELEASED)
+        return 0;
+    registrar->dirty = true;
+    return registration_set(r, REGISTRATION_STALE, NULL, registrar->boot_id, now);
+}
+
+static int registrar_compare(Registrar *registrar, usec_t now)
+{
+    int res;
+
+    for (size_t i = state_n(registrar->state); i > 0; i--) {
+        Registration *r = state_get(registrar->state, i - 1);
+        Interface *interface = registrar_interface(registrar, r->network_interface_id);
+
+        if (!interface) {
+            state_remove(registrar->state, r);
+            registrar->dirty = true;
+        } else if (!interface_take_seen(interface, &r->address) && !registrar_trust(registrar, r, now)) {
+            registrar_lost(registrar, r);
+        } else {
+            res = registrar_adopt(registrar, r, now);
+            if (res < 0)
+                return res;
+        }
+    }
+    return 0;
+}
+
+static int registrar_add_unowned(Registrar *registrar, const Interface *interface, const InAddr *address,
+                                 usec_t now)
+{
+    Registration *r;
+    int res;
+
+    res = state_add(registrar->state, address, interface->id, &r);
+    if (res == -EEXIST) /* EC2 shows it on two interfaces for a moment: the first is as good */
+        return 0;
+    if (res < 0)
+        return res;
+    r->assigned = true;
+    registrar->dirty = true;
+    return registration_set(r, REGISTRATION_RELEASED, "", registrar->boot_id, now);
+}
+
+static int registrar_take_rest(Registrar *registrar, Interface *interface, usec_t now)
+{
+    bool own_found = false;
+    int res;
+
+    for (size_t i = 0; i < interface->n_seen; i++) {
+        const InAddr *address = &interface->seen[i];
+
+        if (!in_addr_is_set(address))
+            continue;
+        if (address->family == AF_INET6 && !own_found) {
+            own_found = true;
+            interface->n_fixed[1]++;
+            continue;
+        }
+        res = registrar_add_unowned(registrar, interface, address, now);
+        if (res < 0)
+            return res;
+    }
+    interface->seen = mfree(interface->seen);
+    interface->n_seen = 0;
+    return 0;
+}
+
+int registrar_start(Registrar *registrar)
+{
+    usec_t now = registrar_now(registrar);
+    int r;
+
+    assert(!registrar->state);
+    r = registrar_load(registrar);
+    if (r < 0)
+        return r;
+    r = registrar_compare(registrar, now);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < registrar->n_interfaces; i++) {
+        r = registrar_take_rest(registrar, registrar->interfaces[i], now);
+        if (r < 0)
+            return r;
+        queue_kick(registrar->interfaces[i]->queue);
+    }
+    if (registrar->dirty)
+        waits_flush(registrar);
+    log_debug("Remembering %zu addresses", state_n(registrar->state));
+    return 0;
+}

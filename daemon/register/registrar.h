@@ -1,0 +1,125 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Makes addresses routable and takes them back: the heart of what the node serves after READY. */
+
+#include "aws/call.h"
+#include "register/protocol.h"
+#include "state/state.h"
+#include "util/macro.h"
+#include <net/if.h>
+#include <systemd/sd-event.h>
+
+typedef struct Registrar Registrar;
+typedef struct RegistrarWait RegistrarWait;
+
+#define REGISTRAR_OWNER_MAX 256 /* bytes of an owner's name */
+
+/* Strings are copied, pointers to objects must outlive the registrar. */
+typedef struct RegistrarOptions {
+    sd_event *event;
+    Aws *aws;
+    const char *store_path; /* /var/lib/multus-eks/addresses.json */
+    const char *instance_id;
+    const char *boot_id; /* /proc/sys/kernel/random/boot_id */
+    bool allow_reassign;
+    usec_t release_cooldown;
+    usec_t stale_grace;
+    unsigned ipv4_limit; /* addresses of one interface, its primary included; 0: unknown */
+    unsigned ipv6_limit;
+} RegistrarOptions;
+
+/* One Multus interface that can hold addresses. Copied. */
+typedef struct RegistrarInterface {
+    const char *network_interface_id;
+    const char *ifname;
+    const char *network;
+    InPrefix cidr_block;
+    InPrefix ipv6_cidr_block;          /* or none */
+    const Ec2NetworkInterface *record; /* as EC2 shows it: its addresses now. Borrowed during the call */
+} RegistrarInterface;
+
+/* How a request ended. status 200: done. Strings are valid during the call. */
+typedef struct RegistrarResult {
+    unsigned status;
+    ProtocolError error;   /* status != 200 */
+    const char *interface; /* status 200: where it is */
+    const char *network_interface_id;
+} RegistrarResult;
+
+typedef void (*RegistrarHandler)(const RegistrarResult *result, void *userdata);
+
+/* For /metrics and status. */
+typedef struct RegistrarStatistics {
+    uint64_t n_registered, n_released, n_refused;
+    uint64_t n_assign_calls, n_unassign_calls, n_batched; /* n_batched: addresses in those calls */
+    uint64_t n_moved_here, n_moved_away, n_flapping;
+    uint64_t assign_usec; /* sum over calls */
+} RegistrarStatistics;
+
+/** registrar_new() - nothing is read or sent */
+int registrar_new(Registrar **ret, const RegistrarOptions *options);
+Registrar *registrar_free(Registrar *registrar);
+
+/** registrar_add_interface() - before registrar_start(); 0, -EEXIST, -ENOMEM */
+int registrar_add_interface(Registrar *registrar, const RegistrarInterface *interface);
+
+/**
+ * registrar_start() - read the state, compare it with what EC2 shows, begin
+ *
+ * What EC2 shows and the state does not know belongs to nobody and is released after the cooldown;
+ * what the state knows and EC2 does not show has moved away and is dropped (registered less than a
+ * minute ago, it is looked at again first, since EC2's describes lag); what an earlier boot registered is
+ * stale. The first IPv6 address that the state does not know is the interface's own and left alone. A
+ * damaged, newer or foreign file is said and set aside (renamed to addresses.json.damaged, .newer), never
+ * overwritten unread.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int registrar_start(Registrar *registrar);
+
+/**
+ * registrar_register() - make an address routable to this node
+ * @interface: interface name, network name or ENI id; NULL: the only one whose subnet holds the address
+ * @deadline: CLOCK_MONOTONIC; then 504, while the work goes on
+ * @handler: called once, from the loop or from inside this call (already registered, refused), when EC2 has
+ *           done it and the state is on disk; not after the wait was freed
+ * @ret: set to NULL when the handler was called from inside; else to be freed after the handler, or to
+ *       abandon waiting: the registration itself goes on
+ *
+ * The newest owner wins. Refusals: 400 ambiguous interface, or an owner that is empty, too long or not
+ * printable; 404 no such interface; 409 reserved, held elsewhere and allow_reassign is no, superseded by
+ * another request, or given back meanwhile; 422 in no Multus subnet; 502 EC2 refused; 504; 507 the
+ * interface's address limit. A disk that cannot be written is logged and does not refuse.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int registrar_register(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
+                       usec_t deadline, RegistrarHandler handler, void *userdata, RegistrarWait **ret);
+
+/**
+ * registrar_release() - give an address back; same calling convention
+ *
+ * 200 once it is on disk that it was given back (or there was nothing to give back); 409 when somebody else
+ * owns it. Unassigned after the cooldown.
+ */
+int registrar_release(Registrar *registrar, const InAddr *address, const char *owner,
+                      RegistrarHandler handler, void *userdata, RegistrarWait **ret);
+
+RegistrarWait *registrar_wait_free(RegistrarWait *wait);
+
+/** registrar_state() - what is registered, for GET and metrics; constant for the caller */
+const State *registrar_state(const Registrar *registrar);
+
+/** registrar_ifname() - name of the interface that has the ENI id, or NULL */
+const char *registrar_ifname(const Registrar *registrar, const char *network_interface_id);
+
+/** registrar_ifname_of_index() - how watch finds it: set and asked by the interface's index */
+int registrar_set_ifindex(Registrar *registrar, const char *network_interface_id, int ifindex);
+const char *registrar_ifname_of_index(const Registrar *registrar, int ifindex);
+
+/** registrar_statistics() - counters since registrar_new() */
+const RegistrarStatistics *registrar_statistics(const Registrar *registrar);
+
+DEFINE_CLEANUP(Registrar, registrar_free)
+DEFINE_CLEANUP(RegistrarWait, registrar_wait_free)
