@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What goes over the socket, as far as it does not depend on what is asked for: which pattern a path
+ * is of, what a body may be, and the one form of every refusal.
+ *
+ * All of it reads bytes of a peer, so nothing here has state, and JSON nests no deeper than jansson's
+ * own limit allows (2048 levels, far within the stack).
+ */
+
+#include "register/protocol.h"
+#include <errno.h>
+#include <stdio.h>
+
+bool protocol_match(const char *pattern, const char *path, const char **ret_parameter)
+{
+    const char *brace = strchr(pattern, '{');
+    size_t n_fixed;
+
+    if (!brace) {
+        if (!streq(pattern, path))
+            return false;
+        *ret_parameter = NULL;
+        return true;
+    }
+
+    n_fixed = (size_t)(brace - pattern);
+    if (strncmp(pattern, path, n_fixed) != 0 || path[n_fixed] == '\0' || strchr(path + n_fixed, '/'))
+        return false;
+    *ret_parameter = path + n_fixed;
+    return true;
+}
+
+int protocol_parse_object(const char *text, size_t n, json_t **ret, char ret_message[static 256])
+{
+    json_error_t error;
+    json_t *document;
+
+    document = json_loadb(n > 0 ? text : "", n, JSON_REJECT_DUPLICATES, &error);
+    if (!document) {
+        if (json_error_code(&error) == json_error_out_of_memory)
+            return -ENOMEM;
+        (void)snprintf(ret_message, 256, "the body is not JSON: %.160s (line %d, column %d)", error.text,
+                       error.line, error.column);
+        return -EINVAL;
+    }
+    if (!json_is_object(document)) {
+        json_decref(document);
+        (void)snprintf(ret_message, 256, "the body is not a JSON object");
+        return -EINVAL;
+    }
+
+    *ret = document;
+    return 0;
+}
+
+json_t *protocol_error(const ProtocolError *error)
+{
+    return json_pack("{s:{s:s, s:s, s:s*, s:s*}}", "error", "code", error->code, "message", error->message,
+                     "ec2_code", error->ec2_code, "ec2_request_id", error->ec2_request_id);
+}
