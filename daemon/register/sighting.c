@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * From what is seen in pod namespaces to what is registered.
+ *
+ * A sighting is one address at one place. It registers when it comes and is released when it goes. One
+ * address may be seen in two places: a floating address that was added to its new pod before the old one
+ * dropped it, or one that the kernel told of in that order. The newest place has it then, as with the
+ * registrar's owners, and the older one is superseded: it says nothing more, and when it goes nothing is
+ * released. When the newest goes first, the next newest gets the address back.
+ *
+ *     SEEN ──> REGISTERING ──> REGISTERED ──> RELEASING ──> (freed)
+ *
+ * besides which REFUSED follows REGISTERING, SUPERSEDED follows all but RELEASING, each of them goes to
+ * RELEASING when the address is gone, and each may come to REGISTERING again.
+ *
+ * There is nobody to repeat a request that EC2 refused for now, or that an interface had no room for, so
+ * it is repeated here, after a pause that doubles each time. What can never be, such as an address that EC2
+ * reserves, is asked for again only when it is told anew.
+ *
+ * An owner is named after the namespace and the interface, so that after a restart of the daemon the same
+ * place has the same name, and what was registered then for a place that is no more can be told apart
+ * from what people and plugins registered over the socket.
+ */
+
+#include "register/sighting.h"
+#include "util/log.h"
+#include "util/message-ids.h"
+#include <errno.h>
+
+#define PAUSE_MIN (30 * USEC_PER_SEC)
+#define PAUSE_MAX (10 * USEC_PER_MINUTE)
+
+typedef enum SightingState {
+    SIGHTING_STATE_SEEN,        /* waits for sightings_settle() */
+    SIGHTING_STATE_REGISTERING, /* asked for, not answered yet */
+    SIGHTING_STATE_REGISTERED,
+    SIGHTING_STATE_REFUSED,    /* tried again after a pause, if that can help, or when told anew */
+    SIGHTING_STATE_SUPERSEDED, /* another place has the address */
+    SIGHTING_STATE_RELEASING,  /* not there any more; freed with the answer */
+    _SIGHTING_STATE_MAX,
+} SightingState;
+
+typedef struct Sighting {
+    Sightings *sightings;
+    SightingKey key;
+    SightingState state;
+    char ifname[IFNAMSIZ];
+    char *owner;
+    RegistrarWait *wait;           /* REGISTERING and RELEASING */
+    uint64_t order;                /* of its coming */
+    bool told;                     /* since sightings_begin() */
+    sd_event_source *source_again; /* REFUSED, and it can help to try again */
+    usec_t pause;                  /* before the last one; 0: it was not refused so far */
+} Sighting;
+
+struct Sightings {
+    sd_event *event;
+    Registrar *registrar;
+    Sighting **items;
+    size_t n;
+    size_t n_allocated;
+    uint64_t n_ever;
+    bool settled;
+};
+
+static const char *const state_names[_SIGHTING_STATE_MAX] = {
+    [SIGHTING_STATE_SEEN] = "seen",
+    [SIGHTING_STATE_REGISTERING] = "registering",
+    [SIGHTING_STATE_REGISTERED] = "registered",
+    [SIGHTING_STATE_REFUSED] = "refused",
+    [SIGHTING_STATE_SUPERSEDED] = "superseded",
+    [SIGHTING_STATE_RELEASING] = "releasing",
+};
+
+#define TO(_state) (1U << SIGHTING_STATE_##_state)
+
+static const unsigned edges[_SIGHTING_STATE_MAX] _unused_ = {
+    [SIGHTING_STATE_SEEN] = TO(REGISTERING) | TO(SUPERSEDED),
+    [SIGHTING_STATE_REGISTERING] = TO(REGISTERED) | TO(REFUSED) | TO(SUPERSEDED) | TO(RELEASING),
+    [SIGHTING_STATE_REGISTERED] = TO(SUPERSEDED) | TO(RELEASING),
+    [SIGHTING_STATE_REFUSED] = TO(REGISTERING) | TO(SUPERSEDED) | TO(RELEASING),
+    [SIGHTING_STATE_SUPERSEDED] = TO(REGISTERING) | TO(RELEASING),
+    [SIGHTING_STATE_RELEASING] = TO(REGISTERING),
+};
+
+static void sighting_register(Sighting *sighting);
+
+/* ------------------------------------------------------------------ one sighting */
+
+static void sighting_set_state(Sighting *sighting, SightingState state)
+{
+    char address[IN_ADDR_TEXT];
+
+    log_debug("watch: %s of %s on %s: %s -> %s", in_addr_format(&sighting->key.address, address),
+              sighting->owner, sighting->ifname, state_names[sighting->state], state_names[state]);
+    assert(edges[sighting->state] & 1U << state);
+    /* Nobody waits for what it asked before. */
+    sighting->wait = registrar_wait_free(sighting->wait);
+    sighting->source_again = sd_event_source_disable_unref(sighting->source_again);
+    sighting->state = state;
+}
+
+static Sighting *sighting_free(Sighting *sighting)
+{
+    if (!sighting)
+        return NULL;
+    (void)registrar_wait_free(sighting->wait);
+    (void)sd_event_source_disable_unref(sighting->source_again);
+    free(sighting->owner);
+    free(sighting);
+    return NULL;
+}
+
+DEFINE_CLEANUP(Sighting, sighting_free)
+
+static void sighting_forget(Sighting *sighting)
+{
+    Sightings *sightings = sighting->sightings;
+
+    for (size_t i = 0; i < sightings->n; i++)
+        if (sightings->items[i] == sighting) {
+            sightings->items[i] = sightings->items[--sightings->n];
+            break;
+        }
+    (void)sighting_free(sighting);
+}
+
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Sighting *sighting = userdata;
+
+    (void)source;
+    (void)usec;
+    sighting_register(sighting);
+    return 0;
+}
+
+static void again_later(Sighting *sighting)
+{
+    int r;
+
+    sighting->pause = sighting->pause ? MIN(2 * sighting->pause, PAUSE_MAX) : PAUSE_MIN;
+    r = sd_event_add_time_relative(sighting->sightings->event, &sighting->source_again, CLOCK_MONOTONIC,
+                                   sighting->pause, USEC_PER_SEC, on_again, sighting);
+    if (r < 0)
+        log_debug_errno(r, "watch: cannot try again: %m");
+    else
+        (void)sd_event_source_set_description(sighting->source_again, "sighting-again");
+}
+
+static void sighting_fail(Sighting *sighting, const RegistrarResult *result)
+{
+    const ProtocolError *error = &result->error;
+    char address[IN_ADDR_TEXT];
+    const LogField fields[] = {
+        {"ADDRESS", in_addr_format(&sighting->key.address, address)},
+        {"INTERFACE", sighting->ifname},
+        {"OWNER", sighting->owner},
+        {"EC2_CODE", error->ec2_code},
+        {"REQUEST_ID", error->ec2_request_id},
+    };
+    /* An address that is of no subnet of the VPC needs none: a private network between pods. */
+    const int level = result->status == 422 || sighting->pause ? LOG_DEBUG : LOG_WARNING;
+    /* EC2's or our own trouble, or no room: as opposed to a request that is wrong. */
+    const bool again = result->status >= 500;
+
+    if (level <= log_get_max_level())
+        log_full(level, 0, MESSAGE_WATCH_REFUSED, fields, ARRAY_SIZE(fields),
+                 "%s, which a pod has on an interface above %s, is not registered%s: %s%s%s", address,
+                 sighting->ifname, again ? " yet and is tried again" : "",
+                 error->message ? error->message : "refused", error->ec2_code ? ": " : "",
+                 error->ec2_code ? error->ec2_code : "");
+    sighting_set_state(sighting, SIGHTING_STATE_REFUSED);
+    if (again)
+        again_later(sighting);
+}
+
+static void sighting_on_registered(const RegistrarResult *result, void *userdata)
+{
+    Sighting *sighting = userdata;
+
+    switch (sighting->state) {
+    case SIGHTING_STATE_REGISTERING:
+        if (result->status != 200) {
+            sighting_fail(sighting, result);
+            break;
+        }
+        sighting->pause = 0;
+        sighting_set_state(sighting, SIGHTING_STATE_REGISTERED);
+        break;
+    case SIGHTING_STATE_SEEN:
+    case SIGHTING_STATE_REGISTERED:
+    case SIGHTING_STATE_REFUSED:
+    case SIGHTING_STATE_SUPERSEDED:
+    case SIGHTING_STATE_RELEASING:
+    case _SIGHTING_STATE_MAX: assert(false);
+    }
+}
+
+/* Whatever the answer: another owner's is no concern of ours, nor is one that is not there. */
+static void sighting_on_released(const RegistrarResult *result, void *userdata)
+{
+    Sighting *sighting = userdata;
+
+    (void)result;
+    sighting_forget(sighting);
+}
+
+/* ------------------------------------------------------------------ several of one address */
+
+/* The newest other sighting of the address that is in one of the states of the mask. */
+static Sighting *sighting_other(const Sighting *sighting, unsigned states)
+{
+    const Sightings *sightings = sighting->sightings;
+    Sighting *newest = NULL;
+
+    for (size_t i = 0; i < sightings->n; i++) {
+        Sighting *other = sightings->items[i];
+
+        if (other != sighting && states & 1U << other->state &&
+            in_addr_equal(&other->key.address, &sighting->key.address) &&
+            (!newest || other->order > newest->order))
+            newest = other;
+    }
+    return newest;
+}
+
+static void sighting_register(Sighting *sighting)
+{
+    Registrar *registrar = sighting->sightings->registrar;
+    RegistrarWait *wait = NULL;
+    Sighting *other;
+    int r;
+
+    while ((other = sighting_other(sighting, TO(REGISTERING) | TO(REGISTERED) | TO(REFUSED))))
+        sighting_set_state(other, SIGHTING_STATE_SUPERSEDED);
+
+    sighting_set_state(sighting, SIGHTING_STATE_REGISTERING);
+    r = registrar_register(registrar, &sighting->key.address, sighting->ifname, sighting->owner,
+                           USEC_INFINITY, sighting_on_registered, sighting, &wait);
+    if (r < 0)
+        sighting_fail(sighting, &(RegistrarResult){.status = 500, .error = {.message = "out of memory"}});
+    else if (wait)
+        sighting->wait = wait;
+}
+
+/* Ends the sighting, unless its release must be waited for. */
+static void sighting_release(Sighting *sighting)
+{
+    Registrar *registrar = sighting->sightings->registrar;
+    RegistrarWait *wait = NULL;
+    int r;
+
+    sighting_set_state(sighting, SIGHTING_STATE_RELEASING);
+    r = registrar_release(registrar, &sighting->key.address, sighting->owner, sighting_on_released, sighting,
+                          &wait);
+    if (r < 0) {
+        log_debug_errno(r, "watch: cannot release: %m");
+        sighting_forget(sighting);
+    } else if (wait) {
+        sighting->wait = wait;
+    }
+}
+
+static void sighting_on_gone(Sighting *sighting)
+{
+    Sighting *heir;
+
+    switch (sighting->state) {
+    case SIGHTING_STATE_SEEN: sighting_forget(sighting); break;
+    /* Mostly answered with "another owner's", but not when the newer one was refused. */
+    case SIGHTING_STATE_SUPERSEDED: sighting_release(sighting); break;
+    case SIGHTING_STATE_REGISTERING:
+    case SIGHTING_STATE_REGISTERED:
+    /* A refusal may come after the address was noted down. */
+    case SIGHTING_STATE_REFUSED:
+        heir = sighting_other(sighting, TO(SUPERSEDED));
+        if (!heir) {
+            sighting_release(sighting);
+            break;
+        }
+        sighting_forget(sighting);
+        sighting_register(heir);
+        break;
+    case SIGHTING_STATE_RELEASING: break;
+    case _SIGHTING_STATE_MAX: assert(false);
+    }
+}
+
+static void sighting_on_told(Sighting *sighting)
+{
+    switch (sighting->state) {
+    case SIGHTING_STATE_SEEN:
+    case SIGHTING_STATE_REGISTERING:
+    case SIGHTING_STATE_REGISTERED:
+    case SIGHTING_STATE_SUPERSEDED: break;
+    case SIGHTING_STATE_REFUSED: sighting_register(sighting); break;
+    case SIGHTING_STATE_RELEASING:
+        sighting->order = ++sighting->sightings->n_ever;
+        sighting_register(sighting);
+        break;
+    case _SIGHTING_STATE_MAX: assert(false);
+    }
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+static Sighting *find(const Sightings *sightings, const SightingKey *key)
+{
+    for (size_t i = 0; i < sightings->n; i++) {
+        const SightingKey *other = &sightings->items[i]->key;
+
+        if (other->nsid == key->nsid && other->ifindex == key->ifindex &&
+            in_addr_equal(&other->address, &key->address))
+            return sightings->items[i];
+    }
+    return NULL;
+}
+
+static int append(Sightings *sightings, Sighting *sighting)
+{
+    if (sightings->n == sightings->n_allocated) {
+        size_t n = sightings->n ? 2 * sightings->n : 16;
+        Sighting **items =
+            reallocarray(sightings->items, n, sizeof(*items)); // NOLINT(bugprone-sizeof-expression)
+
+        if (!items)
+            return -ENOMEM;
+        sightings->items = items;
+        sightings->n_allocated = n;
+    }
+    sightings->items[sightings->n++] = sighting;
+    return 0;
+}
+
+int sightings_add(Sightings *sightings, const SightingKey *key, const char *ifname, const char *owner)
+{
+    Sighting *sighting = find(sightings, key);
+    _cleanup_(sighting_freep) Sighting *new = NULL;
+
+    /* The index belongs to another interface by now. */
+    if (sighting && sighting->state == SIGHTING_STATE_RELEASING &&
+        (!streq(sighting->ifname, ifname) || !streq(sighting->owner, owner))) {
+        sighting_forget(sighting);
+        sighting = NULL;
+    }
+    if (sighting) {
+        sighting->told = true;
+        sighting_on_told(sighting);
+        return 0;
+    }
+    new = calloc(1, sizeof(*new));
+    if (!new)
+        return -ENOMEM;
+    new->sightings = sightings;
+    new->key = *key;
+    new->owner = strdup(owner);
+    (void)strncpy(new->ifname, ifname, sizeof(new->ifname) - 1);
+    if (!new->owner || append(sightings, new) < 0)
+        return -ENOMEM;
+    sighting = TAKE_PTR(new);
+    sighting->order = ++sightings->n_ever;
+    sighting->told = true;
+    if (sightings->settled)
+        sighting_register(sighting);
+    return 0;
+}
+
+void sightings_keep(Sightings *sightings, const SightingKey *key)
+{
+    Sighting *sighting = find(sightings, key);
+
+    if (sighting)
+        sighting->told = true;
+}
+
+void sightings_remove(Sightings *sightings, const SightingKey *key)
+{
+    Sighting *sighting = find(sightings, key);
+
+    if (sighting)
+        sighting_on_gone(sighting);
+}
+
+/*
+ * Each that goes may free itself and wake another: so one is taken at a time, from the start. Those that
+ * go are marked first.
+ */
+static void remove_marked(Sightings *sightings, bool (*is_marked)(const Sighting *, int, int), int nsid,
+                          int ifindex)
+{
+    for (size_t i = 0; i < sightings->n;) {
+        Sighting *sighting = sightings->items[i];
+
+        if (sighting->state == SIGHTING_STATE_RELEASING || !is_marked(sighting, nsid, ifindex)) {
+            i++;
+            continue;
+        }
+        sighting_on_gone(sighting);
+        i = 0;
+    }
+}
+
+static bool is_of(const Sighting *sighting, int nsid, int ifindex)
+{
+    return sighting->key.nsid == nsid && (ifindex == 0 || sighting->key.ifindex == ifindex);
+}
+
+static bool is_untold(const Sighting *sighting, int nsid, int ifindex)
+{
+    return is_of(sighting, nsid, ifindex) && !sighting->told;
+}
+
+void sightings_remove_all(Sightings *sightings, int nsid, int ifindex)
+{
+    remove_marked(sightings, is_of, nsid, ifindex);
+}
+
+void sightings_begin(Sightings *sightings, int nsid)
+{
+    for (size_t i = 0; i < sightings->n; i++)
+        if (sightings->items[i]->key.nsid == nsid)
+            sightings->items[i]->told = false;
+}
+
+void sightings_end(Sightings *sightings, int nsid)
+{
+    remove_marked(sightings, is_untold, nsid, 0);
+}
+
+/* ------------------------------------------------------------------ the start */
+
+static bool was_registered(const Sighting *sighting)
+{
+    const State *state = registrar_state(sighting->sightings->registrar);
+    const Registration *registration = state_find(state, &sighting->key.address);
+
+    return registration && registration->state != REGISTRATION_RELEASED &&
+           streq(registration->owner, sighting->owner);
+}
+
+static bool is_seen(const Sightings *sightings, const InAddr *address)
+{
+    for (size_t i = 0; i < sightings->n; i++)
+        if (in_addr_equal(&sightings->items[i]->key.address, address))
+            return true;
+    return false;
+}
+
+/* What is not waited for, answers to nobody. */
+static void on_leftover_released(const RegistrarResult *result, void *userdata)
+{
+    (void)result;
+    (void)userdata;
+}
+
+static void release_leftover(Sightings *sightings, const Registration *registration)
+{
+    /* The registration may go away inside the call, and its strings with it. */
+    _cleanup_(freep) char *owner = strdup(registration->owner);
+    const InAddr address = registration->address;
+    RegistrarWait *wait = NULL;
+    int r = owner
+                ? registrar_release(sightings->registrar, &address, owner, on_leftover_released, NULL, &wait)
+                : -ENOMEM;
+
+    if (r < 0)
+        log_debug_errno(r, "watch: cannot release: %m");
+    /* It goes on without us. */
+    (void)registrar_wait_free(wait);
+}
+
+/* From the end: releasing may remove a registration, and those before it keep their places. */
+void sightings_release_leftovers(Sightings *sightings)
+{
+    const State *state = registrar_state(sightings->registrar);
+
+    for (size_t i = state_n(state); i-- > 0;) {
+        const Registration *registration = state_get(state, i);
+
+        if (registration->state != REGISTRATION_RELEASED &&
+            strncmp(registration->owner, SIGHTING_OWNER_PREFIX, strlen(SIGHTING_OWNER_PREFIX)) == 0 &&
+            !is_seen(sightings, &registration->address))
+            release_leftover(sightings, registration);
+    }
+}
+
+void sightings_settle(Sightings *sightings)
+{
+    sightings->settled = true;
+    for (size_t i = 0; i < sightings->n; i++)
+        if (sightings->items[i]->state == SIGHTING_STATE_SEEN && was_registered(sightings->items[i]))
+            sighting_register(sightings->items[i]);
+    for (size_t i = 0; i < sightings->n; i++) {
+        Sighting *sighting = sightings->items[i];
+
+        if (sighting->state != SIGHTING_STATE_SEEN)
+            continue;
+        if (sighting_other(sighting, TO(REGISTERING) | TO(REGISTERED) | TO(REFUSED)))
+            sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
+        else
+            sighting_register(sighting);
+    }
+}
+
+/* ------------------------------------------------------------------ lifecycle */
+
+Sightings *sightings_free(Sightings *sightings)
+{
+    if (!sightings)
+        return NULL;
+    for (size_t i = 0; i < sightings->n; i++)
+        (void)sighting_free(sightings->items[i]);
+    (void)sd_event_unref(sightings->event);
+    free(sightings->items);
+    free(sightings);
+    return NULL;
+}
+
+int sightings_new(Sightings **ret, sd_event *event, Registrar *registrar)
+{
+    Sightings *sightings = calloc(1, sizeof(*sightings));
+
+    if (!sightings)
+        return -ENOMEM;
+    sightings->event = sd_event_ref(event);
+    sightings->registrar = registrar;
+
+    *ret = sightings;
+    return 0;
+}
