@@ -1,0 +1,751 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The stages of the daemon, in the order of the flow:
+ *
+ *   load_config -> fetch_facts -> plan -> reconcile + raise_links -> announce_ready -> serve
+ *
+ * Each stage is a function that sets the next one going; what arrives later comes as an event into
+ * one of the on_… functions. The cloud says attached, the kernel says present: interfaces.c joins the
+ * two, and manager_check_ready() is the one place that knows when nothing is awaited any more.
+ *
+ * The boot ends in one of three ways: ready; degraded, when something failed and on_failure is
+ * continue (kubelet starts, the status says what is missing); failed, when on_failure is block (the
+ * lifecycle action is abandoned, the process exits, kubelet does not start). All three go through
+ * manager_finish_boot(). After it no timer runs: an idle daemon does not wake up.
+ */
+
+#include "manager-private.h"
+#include "nodeadm.h"
+#include "serve.h"
+#include "util/fs.h"
+#include "util/memory.h"
+#include "util/message-ids.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define PROGRESS_INTERVAL (15 * USEC_PER_SEC)
+
+/* After boot_timeout what was begun is taken back; systemd is asked to wait for that too. */
+#define BOOT_GRACE (90 * USEC_PER_SEC)
+
+static void manager_fail(Manager *manager, const char *message_id, const char *text);
+
+static const char *const phase_names[_MANAGER_PHASE_MAX] = {
+    [MANAGER_PHASE_STARTING] = "starting", [MANAGER_PHASE_FACTS] = "facts",
+    [MANAGER_PHASE_PLAN] = "plan",         [MANAGER_PHASE_RECONCILE] = "reconcile",
+    [MANAGER_PHASE_LINKS] = "links",       [MANAGER_PHASE_READY] = "ready",
+    [MANAGER_PHASE_DEGRADED] = "degraded", [MANAGER_PHASE_FAILED] = "failed",
+    [MANAGER_PHASE_STOPPING] = "stopping",
+};
+
+const char *manager_phase_to_string(ManagerPhase phase)
+{
+    return phase_names[phase];
+}
+
+static void manager_set_phase(Manager *manager, ManagerPhase phase)
+{
+    if (manager->phase == phase)
+        return;
+    assert(phase > manager->phase);
+    log_debug("Phase %s -> %s", phase_names[manager->phase], phase_names[phase]);
+    manager->phase = phase;
+}
+
+void manager_reach(Manager *manager, Milestone milestone)
+{
+    if (manager->phase < MANAGER_PHASE_READY)
+        manager->milestones[milestone] = time_monotonic();
+}
+
+usec_t manager_boot_deadline(const Manager *manager)
+{
+    return time_add(manager->started, manager->config->boot_timeout);
+}
+
+/* ------------------------------------------------------------ the end of the boot */
+
+static void manager_exit(Manager *manager)
+{
+    if (!manager->lifecycle || lifecycle_is_done(manager->lifecycle))
+        (void)sd_event_exit(manager->event, manager->exit_code);
+}
+
+static void on_lifecycle_done(void *userdata)
+{
+    Manager *manager = userdata;
+
+    if (manager->phase == MANAGER_PHASE_FAILED)
+        manager_exit(manager);
+}
+
+static void open_lifecycle(Manager *manager, const char *group)
+{
+    LifecycleArgs args = {
+        .aws = manager->aws,
+        .event = manager->event,
+        .group = group,
+        .instance_id = manager->metadata->instance_id,
+        .hook = manager->config->lifecycle_hook,
+    };
+    int r;
+
+    if (streq(args.hook, "none"))
+        return;
+    r = lifecycle_start(&manager->lifecycle, &args, on_lifecycle_done, manager);
+    if (r < 0)
+        log_at(LOG_WARNING, r, MESSAGE_LIFECYCLE_FAILED, "Lifecycle hook of group %s: %m", group);
+}
+
+/*
+ * When the facts could not be had, the group's name may be among those that were. Whether it is launching
+ * this instance is not known then, but where no action is active, Auto Scaling answers with a
+ * ValidationError, and nothing is changed.
+ */
+static void open_lifecycle_to_abandon(Manager *manager)
+{
+    const char *group = manager->phase == MANAGER_PHASE_FACTS ? gather_group(manager->gather) : NULL;
+
+    if (group && !manager->lifecycle)
+        open_lifecycle(manager, group);
+}
+
+static void on_swept(void *userdata)
+{
+    Manager *manager = userdata;
+
+    manager->sweep = sweep_free(manager->sweep);
+}
+
+static void manager_sweep(Manager *manager)
+{
+    Observation *observation = gather_observation(manager->gather);
+    int r;
+
+    if (!manager->config->sweep_leaked || !observation)
+        return;
+    r = sweep_start(&manager->sweep, manager->aws, manager->event, &observation->leftovers, time_realtime(),
+                    on_swept, manager);
+    if (r < 0)
+        log_warning_errno(r, "Cannot look for leaked interfaces: %m");
+}
+
+static void manager_log_clock(const Manager *manager)
+{
+    int64_t offset = manager->aws ? aws_clock_offset(manager->aws) : 0;
+
+    if (offset != 0)
+        log_at(
+            LOG_WARNING, 0, MESSAGE_CLOCK_SKEW,
+            "This host's clock is %+.0f s off the clock of AWS. Calls are signed with AWS's time; see that "
+            "chronyd runs before multus-eksd",
+            (double)-offset / (double)USEC_PER_SEC);
+}
+
+static void manager_serve(Manager *manager, ManagerPhase phase)
+{
+    int r;
+
+    if (phase == MANAGER_PHASE_FAILED) {
+        serve_refuse(manager->serve);
+        return;
+    }
+    r = serve_start(manager->serve);
+    if (r < 0) {
+        log_error_errno(r, "Cannot serve pod addresses: %m");
+        serve_refuse(manager->serve);
+    }
+}
+
+static void manager_finish_boot(Manager *manager, ManagerPhase phase)
+{
+    LifecycleResult result = phase == MANAGER_PHASE_FAILED ? LIFECYCLE_ABANDON : LIFECYCLE_CONTINUE;
+
+    manager_reach(manager, MILESTONE_READY);
+    manager_set_phase(manager, phase);
+    manager->boot_timer = sd_event_source_disable_unref(manager->boot_timer);
+    manager->progress_timer = sd_event_source_disable_unref(manager->progress_timer);
+    manager_log_clock(manager);
+    manager_serve(manager, phase);
+    if (manager->lifecycle)
+        lifecycle_complete(manager->lifecycle, result);
+}
+
+/*
+ * nodeadm-run starts after us and kubelet after it, so this is in time for both. When it fails, the boot
+ * goes on: the interfaces are there, and the pods that are too many wait for an address, visibly, while
+ * a node kept out of the cluster for it would serve none at all.
+ */
+static void manager_set_max_pods(const Manager *manager)
+{
+    _cleanup_(freep) char *users = NULL;
+    const char *root = manager->options.root;
+    unsigned n = 0;
+    bool changed = false;
+    int r;
+
+    /* Nothing is known of what is attached. */
+    if (!manager->plan)
+        return;
+    if (manager->config->max_pods)
+        n = interfaces_attached(manager, 0);
+    r = nodeadm_set_max_pods(root, n, &changed, &users);
+    if (r < 0)
+        log_at(
+            LOG_WARNING, r, MESSAGE_MAX_PODS_FAILED,
+            "Cannot write %s/etc/eks/nodeadm.d/" NODEADM_DROP_IN
+            ": %m. kubelet starts all the same and promises pods for which the VPC CNI has no address: set "
+            "kubelet's maxPods without these %u interfaces yourself, or mend it and restart multus-eksd, "
+            "nodeadm-run and kubelet",
+            root, n);
+    else if (r == NODEADM_E_USERS)
+        log_at(LOG_NOTICE, 0, MESSAGE_MAX_PODS_LEFT,
+               "%s sets the number of pods, and is left alone; see that it leaves out the %u interfaces of "
+               "network card 0 that are not the VPC CNI's",
+               users, n);
+    else if (r == 0 && changed && n > 0)
+        log_at(LOG_INFO, 0, MESSAGE_MAX_PODS_SET,
+               "nodeadm is told to reckon the number of pods without %u interfaces", n);
+    else if (r == 0 && changed)
+        log_at(LOG_INFO, 0, MESSAGE_MAX_PODS_SET, "nodeadm reckons the number of pods by itself again");
+}
+
+static void announce_ready(Manager *manager)
+{
+    double seconds;
+
+    manager_set_max_pods(manager);
+    manager_finish_boot(manager, MANAGER_PHASE_READY);
+    seconds = (double)(manager->milestones[MILESTONE_READY] - manager->started) / (double)USEC_PER_SEC;
+    (void)sd_notifyf(0, "READY=1\nSTATUS=%zu interfaces up after %.1f s", manager->n_interfaces, seconds);
+    log_at(LOG_INFO, 0, MESSAGE_BOOT_READY, "Ready: %zu interfaces up after %.3f s", manager->n_interfaces,
+           seconds);
+    manager_sweep(manager);
+    memory_give_back();
+}
+
+static void announce_degraded(Manager *manager, const char *sum)
+{
+    manager_set_max_pods(manager);
+    manager_finish_boot(manager, MANAGER_PHASE_DEGRADED);
+    log_at(LOG_ERR, 0, MESSAGE_BOOT_DEGRADED,
+           "Degraded: %s. kubelet starts all the same (on_failure = continue); when it is mended: systemctl "
+           "restart multus-eksd",
+           sum);
+    (void)sd_notifyf(0, "READY=1\nSTATUS=Degraded: %s", manager->error);
+    /* Leaked interfaces may be what fills the subnet. */
+    manager_sweep(manager);
+    memory_give_back();
+}
+
+static void announce_failed(Manager *manager, const char *sum)
+{
+    manager->exit_code = MANAGER_EXIT_FAILURE;
+    log_at(LOG_ERR, 0, MESSAGE_BOOT_FAILED,
+           "Failed: %s. kubelet is not started (on_failure = block); when it is mended: systemctl restart "
+           "multus-eksd",
+           sum);
+    (void)sd_notifyf(0, "STATUS=Failed: %s", manager->error);
+    open_lifecycle_to_abandon(manager);
+    manager_finish_boot(manager, MANAGER_PHASE_FAILED);
+    manager_exit(manager);
+}
+
+/*
+ * The end without success. A cause that has a message id of its own is an entry of its own, and what
+ * is said of the boot then only points to it: every cause is told once.
+ */
+static void manager_fail(Manager *manager, const char *message_id, const char *text)
+{
+    const char *sum;
+
+    if (manager->phase >= MANAGER_PHASE_READY)
+        return;
+    (void)replace_string(&manager->error, text ?: "out of memory");
+    /* A line of its own would be another notification (sd_notify(3)); the words may be those of AWS. */
+    for (char *c = manager->error; c && *c; c++)
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+    sum = manager->error ?: "out of memory";
+    if (message_id) {
+        log_at(LOG_ERR, 0, message_id, "%s", sum);
+        sum = "see the error above";
+    }
+
+    if (manager->config->on_failure == ON_FAILURE_BLOCK)
+        announce_failed(manager, sum);
+    else
+        announce_degraded(manager, sum);
+}
+
+static void manager_fail_errno(Manager *manager, int r)
+{
+    manager_fail(manager, NULL, strerror(-r));
+}
+
+/* Each has been logged when it failed; here is the sum. */
+static void manager_fail_interfaces(Manager *manager, size_t n_failed)
+{
+    _cleanup_buf_ Buf text = BUF_NULL;
+    int r;
+
+    r = buf_printf(&text, "%zu of %zu interfaces failed:", n_failed, manager->n_interfaces);
+    for (size_t i = 0; r == 0 && i < manager->n_interfaces; i++)
+        if (interface_has_failed(&manager->interfaces[i]))
+            r = buf_printf(&text, " %s", manager->interfaces[i].desired->ifname);
+    manager_fail(manager, NULL, r < 0 ? NULL : text.data);
+}
+
+void manager_check_ready(Manager *manager)
+{
+    size_t n_failed = 0;
+    const char *waiting = "";
+
+    if (manager->phase != MANAGER_PHASE_RECONCILE && manager->phase != MANAGER_PHASE_LINKS)
+        return;
+
+    if (manager->phase == MANAGER_PHASE_RECONCILE) {
+        if (!reconcile_is_over(manager->reconcile))
+            return;
+        manager_set_phase(manager, MANAGER_PHASE_LINKS);
+    }
+    for (size_t i = 0; i < manager->n_interfaces; i++) {
+        if (!interface_is_settled(&manager->interfaces[i], &waiting)) {
+            log_debug("Not ready: %s is at %s", manager->interfaces[i].desired->ifname, waiting);
+            return;
+        }
+        n_failed += interface_has_failed(&manager->interfaces[i]);
+    }
+
+    if (n_failed > 0)
+        manager_fail_interfaces(manager, n_failed);
+    else
+        announce_ready(manager);
+}
+
+/* What the boot waits for at the moment. */
+static void manager_describe(const Manager *manager, Buf *text)
+{
+    const char *waiting = "", *separator = "";
+
+    if (manager->phase == MANAGER_PHASE_FACTS) {
+        gather_describe(manager->gather, text);
+        return;
+    }
+    for (size_t i = 0; i < manager->n_interfaces; i++) {
+        if (interface_is_settled(&manager->interfaces[i], &waiting))
+            continue;
+        (void)buf_printf(text, "%s%s (%s)", separator, manager->interfaces[i].desired->ifname, waiting);
+        separator = ", ";
+    }
+    if (!separator[0])
+        (void)buf_puts(text, "unwanted interfaces to be deleted");
+}
+
+/* It gives back what it has made, then fails. */
+static void give_up_late(Interface *interface, const char *waiting)
+{
+    _cleanup_buf_ Buf text = BUF_NULL;
+    int r;
+
+    r = buf_printf(&text, "boot_timeout has passed, and it is still at %s", waiting);
+    eni_give_up(interface->eni, r < 0 ? "boot_timeout has passed" : text.data);
+}
+
+static int on_boot_timeout(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+    Manager *manager = userdata;
+    _cleanup_buf_ Buf text = BUF_NULL;
+    const char *waiting;
+
+    (void)buf_puts(&text, "boot_timeout has passed; still waiting for ");
+    manager_describe(manager, &text);
+    if (manager->phase != MANAGER_PHASE_RECONCILE && manager->phase != MANAGER_PHASE_LINKS) {
+        manager_fail(manager, NULL, text.data);
+        return 0;
+    }
+
+    for (size_t i = 0; i < manager->n_interfaces; i++)
+        if (!interface_is_settled(&manager->interfaces[i], &waiting))
+            give_up_late(&manager->interfaces[i], waiting);
+    if (manager->phase < MANAGER_PHASE_READY && !reconcile_is_over(manager->reconcile))
+        return 0;
+    manager_fail(manager, NULL, text.data);
+    return 0;
+}
+
+static int on_progress(sd_event_source *source, uint64_t usec _unused_, void *userdata)
+{
+    Manager *manager = userdata;
+    _cleanup_buf_ Buf text = BUF_NULL;
+
+    manager_describe(manager, &text);
+    log_notice("Still waiting for %s", text.data ?: "");
+    (void)sd_notifyf(0, "STATUS=Waiting for %s", text.data ?: "");
+    (void)sd_event_source_set_time_relative(source, PROGRESS_INTERVAL);
+    (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    return 0;
+}
+
+/* ------------------------------------------------------------ plan, reconcile, links */
+
+static void log_lines(int level, const char *message_id, const Buf *lines)
+{
+    _cleanup_(freep) char *copy = lines->data ? strdup(lines->data) : NULL;
+    char *save = NULL;
+
+    for (char *line = copy ? strtok_r(copy, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
+        log_at(level, 0, message_id, "%s", line);
+}
+
+static int open_links(Manager *manager)
+{
+    const DriverHost drivers = {.sysfs = manager->sysfs, .memory = manager->drivers_dir};
+    int r;
+
+    r = links_new(&manager->links, manager->event, "/proc/sys", interfaces_on_link, manager);
+    if (r < 0)
+        return r;
+    links_set_drivers(manager->links, &drivers);
+    r = rtnl_new(&manager->rtnl, manager->event, links_on_rtnl, manager->links);
+    if (r == 0)
+        r = links_start(manager->links, manager->rtnl);
+    return r;
+}
+
+static void log_overrides(const Manager *manager)
+{
+    _cleanup_strlist_ StrList overrides = STRLIST_NULL;
+
+    if (links_overrides(manager->links, &overrides) < 0)
+        return;
+    for (size_t i = 0; i < overrides.n; i++)
+        log_at(LOG_WARNING, 0, MESSAGE_LINK_OVERRIDDEN, "%s", overrides.items[i]);
+}
+
+static void on_removed(void *userdata)
+{
+    manager_check_ready(userdata);
+}
+
+static int run_plan(Manager *manager)
+{
+    const Facts *facts = &gather_observation(manager->gather)->facts;
+    _cleanup_(freep) char *path = NULL;
+    ReconcileArgs args = {
+        .aws = manager->aws,
+        .event = manager->event,
+        .facts = facts,
+        .plan = manager->plan,
+        .deadline = manager_boot_deadline(manager),
+        .handler = interfaces_on_eni,
+        .removed = on_removed,
+        .userdata = manager,
+    };
+    int r;
+
+    if (asprintf(&path, "%s/intents.json", manager->options.state_dir) < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    r = intents_load(&manager->intents, path, manager->metadata->instance_id);
+    args.intents = manager->intents;
+    if (r == 0)
+        r = interfaces_new(manager);
+    if (r == 0)
+        r = reconcile_new(&manager->reconcile, &args);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < manager->n_interfaces; i++)
+        manager->interfaces[i].eni = reconcile_eni(manager->reconcile, i);
+
+    log_overrides(manager);
+    manager_set_phase(manager, MANAGER_PHASE_RECONCILE);
+    reconcile_start(manager->reconcile);
+    return 0;
+}
+
+static int make_plan(Manager *manager, Buf *errors)
+{
+    const Facts *facts = &gather_observation(manager->gather)->facts;
+    _cleanup_buf_ Buf notes = BUF_NULL;
+    int r;
+
+    r = desired_compute(facts, &manager->desired, &notes, errors);
+    log_lines(LOG_INFO, NULL, &notes);
+    if (r == 0)
+        r = plan_compute(facts, manager->desired, &manager->plan, errors);
+    return r;
+}
+
+/* One entry for each mistake; the last of them stands for all in the status. */
+static void fail_plan(Manager *manager, Buf *errors)
+{
+    char *last;
+
+    while (errors->n > 0 && errors->data[errors->n - 1] == '\n')
+        errors->data[--errors->n] = '\0';
+    last = errors->n > 0 ? strrchr(errors->data, '\n') : NULL;
+    if (last) {
+        *last++ = '\0';
+        log_lines(LOG_ERR, MESSAGE_PLAN_IMPOSSIBLE, errors);
+    }
+    manager_fail(manager, MESSAGE_PLAN_IMPOSSIBLE, last ?: errors->data);
+}
+
+static void plan_and_run(Manager *manager)
+{
+    _cleanup_buf_ Buf errors = BUF_NULL;
+    int r;
+
+    manager_set_phase(manager, MANAGER_PHASE_PLAN);
+    r = make_plan(manager, &errors);
+    if (r == -EINVAL) {
+        fail_plan(manager, &errors);
+        return;
+    }
+    if (r < 0) {
+        manager_fail_errno(manager, r);
+        return;
+    }
+
+    manager_reach(manager, MILESTONE_PLANNED);
+    if (manager->desired->n_enis == 0)
+        log_at(LOG_WARNING, 0, MESSAGE_NO_NETWORKS,
+               "No network is configured for this node: neither a [network] section nor a tag of the "
+               "instance or "
+               "its Auto Scaling group names subnets, and no subnet in %s has the tag %sdevice-index",
+               manager->metadata->availability_zone, manager->config->tag_prefix);
+    r = run_plan(manager);
+    if (r < 0)
+        manager_fail_errno(manager, r);
+    else
+        manager_check_ready(manager);
+}
+
+/* ------------------------------------------------------------ facts */
+
+static bool is_launching(const Observation *observation)
+{
+    return observation->lifecycle_state && (streq(observation->lifecycle_state, "Pending:Wait") ||
+                                            streq(observation->lifecycle_state, "Pending"));
+}
+
+static void start_lifecycle(Manager *manager)
+{
+    const Observation *observation = gather_observation(manager->gather);
+
+    if (is_launching(observation))
+        open_lifecycle(manager, observation->groups.groups[0].name);
+}
+
+static void on_gathered(Gather *gather, GatherEvent event, void *userdata)
+{
+    Manager *manager = userdata;
+
+    switch (event) {
+    case GATHER_EVENT_METADATA:
+        manager->metadata = gather_metadata(gather);
+        manager->aws = gather_aws(gather);
+        manager_reach(manager, MILESTONE_METADATA);
+        break;
+    case GATHER_EVENT_OBSERVED:
+        manager_reach(manager, MILESTONE_OBSERVED);
+        if (manager->phase != MANAGER_PHASE_FACTS)
+            return; /* the boot timed out meanwhile */
+        start_lifecycle(manager);
+        plan_and_run(manager);
+        break;
+    case GATHER_EVENT_FAILED: manager_fail(manager, gather_message_id(gather), gather_error(gather)); break;
+    }
+}
+
+static int fetch_facts(Manager *manager)
+{
+    manager_set_phase(manager, MANAGER_PHASE_FACTS);
+    return gather_start(&manager->gather, manager->event, manager->config, manager_boot_deadline(manager),
+                        on_gathered, manager);
+}
+
+/* ------------------------------------------------------------ start */
+
+static int load_config(Manager *manager)
+{
+    _cleanup_buf_ Buf errors = BUF_NULL;
+    int r;
+
+    r = config_load(manager->options.config_path, &manager->config, &errors);
+    if (r == -EINVAL) {
+        log_lines(LOG_ERR, MESSAGE_CONFIG_INVALID, &errors);
+        (void)sd_notify(0, "STATUS=The configuration has mistakes; see the journal");
+        return MANAGER_EXIT_CONFIG;
+    }
+    if (r < 0) {
+        log_error_errno(r, "Cannot read %s: %m", manager->options.config_path);
+        return MANAGER_EXIT_FAILURE;
+    }
+
+    log_set_max_level(manager->options.log_level >= 0 ? manager->options.log_level
+                                                      : manager->config->log_level);
+    return 0;
+}
+
+static int open_server(Manager *manager)
+{
+    return serve_new(&manager->serve, manager, TAKE_FD(manager->options.fd_socket));
+}
+
+static int add_timer(Manager *manager, sd_event_source **source, usec_t relative,
+                     sd_event_time_handler_t handler, const char *name)
+{
+    int r;
+
+    r = sd_event_add_time_relative(manager->event, source, CLOCK_MONOTONIC, relative, 0, handler, manager);
+    if (r >= 0)
+        (void)sd_event_source_set_description(*source, name);
+    return r < 0 ? r : 0;
+}
+
+static int start_stages(Manager *manager)
+{
+    int r;
+
+    r = add_timer(manager, &manager->boot_timer, manager->config->boot_timeout, on_boot_timeout,
+                  "boot-timeout");
+    if (r == 0)
+        r = add_timer(manager, &manager->progress_timer, PROGRESS_INTERVAL, on_progress, "boot-progress");
+    if (r == 0)
+        r = open_server(manager);
+    if (r == 0)
+        r = open_links(manager);
+    if (r == 0)
+        r = fetch_facts(manager);
+    return r;
+}
+
+int manager_start(Manager *manager)
+{
+    int r;
+
+    manager->started = time_monotonic();
+    r = load_config(manager);
+    if (r != 0)
+        return r;
+
+    (void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=Asking what this node should have",
+                     time_add(manager->config->boot_timeout, BOOT_GRACE));
+    r = start_stages(manager);
+    if (r < 0) {
+        log_error_errno(r, "Cannot start: %m");
+        return MANAGER_EXIT_FAILURE;
+    }
+    return 0;
+}
+
+static int on_signal(sd_event_source *source _unused_, const struct signalfd_siginfo *info, void *userdata)
+{
+    Manager *manager = userdata;
+
+    log_info("Stopping on signal %u", info->ssi_signo);
+    (void)sd_notify(0, "STOPPING=1");
+    manager->phase = MANAGER_PHASE_STOPPING;
+    (void)sd_event_exit(manager->event, 0);
+    return 0;
+}
+
+static int add_signals(Manager *manager)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    int r;
+
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+        r = sd_event_add_signal(manager->event, NULL, signals[i], on_signal, manager);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int make_path(const char *directory, const char *name, char **ret)
+{
+    char *path;
+
+    if (asprintf(&path, "%s%s", directory, name) < 0)
+        return -ENOMEM;
+    *ret = path;
+    return 0;
+}
+
+static int manager_make_paths(Manager *manager)
+{
+    int r;
+
+    r = make_path(manager->options.runtime_dir, "/claims", &manager->claims_dirs[CLAIMS_RUNTIME]);
+    if (r == 0)
+        r = make_path(manager->options.state_dir, "/claims", &manager->claims_dirs[CLAIMS_STATE]);
+    if (r == 0)
+        r = make_path(manager->options.runtime_dir, "/drivers", &manager->drivers_dir);
+    if (r == 0)
+        r = make_path(manager->options.root, "/sys", &manager->sysfs);
+    return r;
+}
+
+int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options)
+{
+    _cleanup_(manager_freep) Manager *manager = NULL;
+    int r;
+
+    manager = calloc(1, sizeof(*manager));
+    if (!manager)
+        return -ENOMEM;
+    manager->event = sd_event_ref(event);
+    manager->options = *options;
+
+    r = manager_make_paths(manager);
+    if (r < 0)
+        return r;
+    r = fs_mkdir_p(options->state_dir, 0755);
+    if (r < 0)
+        log_debug_errno(r, "%s: %m", options->state_dir);
+    r = add_signals(manager);
+    if (r < 0)
+        return r;
+
+    *ret = TAKE_PTR(manager);
+    return 0;
+}
+
+Manager *manager_free(Manager *manager)
+{
+    if (!manager)
+        return NULL;
+
+    sd_event_source_disable_unref(manager->progress_timer);
+    sd_event_source_disable_unref(manager->boot_timer);
+    serve_free(manager->serve);
+    sweep_free(manager->sweep);
+    lifecycle_free(manager->lifecycle);
+    reconcile_free(manager->reconcile);
+    interfaces_done(manager);
+    intents_free(manager->intents);
+    plan_free(manager->plan);
+    desired_free(manager->desired);
+    links_free(manager->links);
+    rtnl_free(manager->rtnl);
+    gather_free(manager->gather);
+    config_free(manager->config);
+    if (manager->options.fd_socket >= 0)
+        (void)close(manager->options.fd_socket);
+    for (size_t i = 0; i < ARRAY_SIZE(manager->claims_dirs); i++)
+        free(manager->claims_dirs[i]);
+    free(manager->drivers_dir);
+    free(manager->sysfs);
+    free(manager->error);
+    sd_event_unref(manager->event);
+    return mfree(manager);
+}
