@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Bash completion of multus-eksctl. It needs nothing of bash-completion's own functions, so that it also
+# works where that package is not installed: source it.
+# shellcheck shell=bash
+
+# The addresses registered now; nothing where the daemon cannot be asked.
+_multus_eksctl_addresses() {
+    local i words=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} != --socket ]] || words=(--socket "${COMP_WORDS[i + 1]}")
+    done
+    multus-eksctl addresses "${words[@]}" 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_multus_eksctl() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} offers=
+    local command=${COMP_WORDS[1]}
+
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        offers="status addresses register unregister plan check-config --help --version"
+    elif [[ $previous == --socket ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+    elif [[ $previous == --interface ]]; then
+        offers=$(multus-eksctl status 2>/dev/null | awk 'NR > 2 { print $1 }')
+    elif [[ $previous == --owner || $previous == --timeout ]]; then
+        return
+    else
+        case $command in
+        status) offers="--json --socket --help" ;;
+        addresses) offers="--json --watch --socket --help" ;;
+        register) offers="--interface --owner --timeout --socket --help" ;;
+        unregister)
+            offers="--owner --timeout --socket --help"
+            [[ $word == -* ]] || offers=$(_multus_eksctl_addresses)
+            ;;
+        plan) offers="--json --config --help" ;;
+        check-config)
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+            ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$offers" -- "$word")
+}
+
+complete -F _multus_eksctl multus-eksctl
