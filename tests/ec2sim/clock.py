@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The time of the simulated region.
+
+AWS's time is the machine's real time plus an offset that a test may set, so
+that a node's clock can be an hour off without anyone touching the machine's.
+Delays and buckets never use it: they run on the monotonic clock of the loop.
+"""
+
+import time
+from datetime import datetime, timedelta, timezone
+
+
+class Clock:
+    """What the servers of the region take for the time."""
+
+    def __init__(self):
+        self.offset = 0.0
+        self._start_ns = time.monotonic_ns()
+
+    def now(self) -> datetime:
+        """The region's time, UTC."""
+        return datetime.now(timezone.utc) + timedelta(seconds=self.offset)
+
+    def since_start(self) -> float:
+        """Seconds since the simulator started, monotonic: the time of the logs."""
+        return (time.monotonic_ns() - self._start_ns) / 1e9
