@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What is sent to the daemon and how its refusals are read; the exchange itself is tested with the
+ * programs that use it, in tests/system.
+ */
+
+#include "client/client.h"
+#include "lib/test.h"
+#include <errno.h>
+
+static void test_release_path(void **state)
+{
+    _cleanup_buf_ Buf path = BUF_NULL;
+
+    (void)state;
+    assert_int_equal(client_release_path(&path, "2001:db8::7", "cni:oam/a_b-c.d~/x y&z=%\xc3\xa9"), 0);
+    assert_string_equal(path.data,
+                        "/v1/addresses/2001%3Adb8%3A%3A7?owner=cni%3Aoam%2Fa_b-c.d~%2Fx%20y%26z%3D%25%C3%A9");
+}
+
+static void test_register_body(void **state)
+{
+    static const char *const addresses[] = {"10.0.1.7", "2001:db8::7"};
+    static const struct {
+        const char *interface;
+        const char *text;
+    } rows[] = {
+        {"eth1",
+         "{\"owner\":\"o\",\"addresses\":[{\"address\":\"10.0.1.7\",\"interface\":\"eth1\"},"
+         "{\"address\":\"2001:db8::7\",\"interface\":\"eth1\"}]}"},
+        {NULL, "{\"owner\":\"o\",\"addresses\":[{\"address\":\"10.0.1.7\"},{\"address\":\"2001:db8::7\"}]}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_json_ json_t *body = client_register_body("o", rows[i].interface, addresses, 2);
+        _cleanup_(freep) char *text = json_dumps(body, JSON_COMPACT);
+
+        assert_string_equal(text, rows[i].text);
+    }
+}
+
+static void test_refusal(void **state)
+{
+    _cleanup_json_ json_t *document =
+        json_pack("{s:{s:s, s:s, s:i}}", "error", "code", "word", "message", "sentence", "ec2_code", 1);
+    ClientRefusal refusal = client_refusal(document);
+
+    (void)state;
+    assert_string_equal(refusal.code, "word");
+    assert_string_equal(refusal.message, "sentence");
+    assert_null(refusal.ec2_code);
+    assert_null(refusal.ec2_request_id);
+
+    refusal = client_refusal(NULL);
+    assert_null(refusal.message);
+}
+
+static void test_no_daemon(void **state)
+{
+    _cleanup_(client_freep) Client *client = NULL;
+    ClientReply reply = CLIENT_REPLY_NULL;
+    ClientError error;
+
+    (void)state;
+    assert_int_equal(client_new(&client, "/nonexistent/sock", "test"), 0);
+    assert_int_equal(client_call(client, "GET", "/", NULL, USEC_PER_SEC, &reply, &error), -ENOENT);
+    assert_string_equal(error.message, "/nonexistent/sock: the daemon is not running");
+    assert_non_null(strstr(error.advice, "systemctl start"));
+    assert_null(reply.document);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_release_path),
+        cmocka_unit_test(test_register_body),
+        cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_no_daemon),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

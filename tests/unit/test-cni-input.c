@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a runtime hands to the CNI plugin: environment and configuration, right and wrong.
+ */
+
+#include "cni/input.h"
+#include "lib/test.h"
+
+static const InputEnvironment environment = {
+    .command = "ADD", .container_id = "c0ffee", .ifname = "net1", .netns = "/proc/self/ns/net"};
+
+#define HEAD "{\"cniVersion\":\"1.0.0\",\"name\":\"oam\","
+
+static int parse(const char *text, const InputEnvironment *env, Input *ret, CniError *ret_error)
+{
+    return input_parse(text, strlen(text), env, ret, ret_error);
+}
+
+static void test_add(void **state)
+{
+    static const char text[] = HEAD
+        "\"master\":\"eth1\",\"timeout\":2.5,\"prevResult\":{\"interfaces\":[{\"name\":\"net1\"},"
+        "{\"name\":\"net1\",\"sandbox\":\"/x\"}],\"ips\":[{\"address\":\"10.0.1.1/24\",\"interface\":0},"
+        "{\"address\":\"10.0.1.7/24\",\"interface\":1},{\"address\":\"2001:db8::7/64\"},"
+        "{\"address\":\"2001:db8:0::7/64\",\"interface\":1},{\"address\":\"fe80::7/64\",\"interface\":1}]}}";
+    _cleanup_input_ Input input = INPUT_NULL;
+    char address[IN_ADDR_TEXT];
+    CniError error;
+
+    (void)state;
+    assert_int_equal(parse(text, &environment, &input, &error), 0);
+    assert_int_equal(input.command, CNI_COMMAND_ADD);
+    assert_string_equal(input.owner, "cni:oam/c0ffee/net1");
+    assert_string_equal(input.master, "eth1");
+    assert_string_equal(input.socket_path, "/run/multus-eks/multus-eks.sock");
+    assert_true(input.timeout == 2500 * USEC_PER_MSEC);
+    assert_int_equal(input.n_addresses, 2);
+    assert_string_equal(in_addr_format(&input.addresses[0], address), "10.0.1.7");
+    assert_string_equal(in_addr_format(&input.addresses[1], address), "2001:db8::7");
+}
+
+static void test_wrong(void **state)
+{
+    static const struct {
+        const char *command;
+        const char *text;
+        CniCode code;
+    } rows[] = {
+        {"ADD", "", CNI_CODE_DECODE},
+        {"ADD", "[]", CNI_CODE_DECODE},
+        {"NOTHING", HEAD "\"prevResult\":{}}", CNI_CODE_ENVIRONMENT},
+        {"ADD", "{\"name\":\"oam\",\"prevResult\":{}}", CNI_CODE_VERSION},
+        {"ADD", "{\"cniVersion\":\"1.0.0\",\"name\":\"a/b\",\"prevResult\":{}}", CNI_CODE_CONFIG},
+        {"ADD", "{\"cniVersion\":\"1.0.0\",\"name\":\"a\\u0000b\",\"prevResult\":{}}", CNI_CODE_CONFIG},
+        {"ADD", "{\"cniVersion\":\"1.0.0\",\"prevResult\":{}}", CNI_CODE_CONFIG},
+        {"ADD", HEAD "\"prevResult\":null}", CNI_CODE_CONFIG},
+        {"ADD", HEAD "\"prevResult\":{\"ips\":[{\"address\":\"10.0.1.7\"}]}}", CNI_CODE_CONFIG},
+        {"ADD", HEAD "\"prevResult\":{},\"timeout\":\"30\"}", CNI_CODE_CONFIG},
+        {"ADD", HEAD "\"prevResult\":{},\"socket\":\"x\"}", CNI_CODE_CONFIG},
+        {"GC", HEAD "\"cni.dev/valid-attachments\":[]}", CNI_CODE_VERSION},
+        {"GC", "{\"cniVersion\":\"1.1.0\",\"name\":\"oam\"}", CNI_CODE_CONFIG},
+        {"CHECK", "{\"cniVersion\":\"0.3.1\",\"name\":\"oam\",\"prevResult\":{}}", CNI_CODE_VERSION},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        InputEnvironment changed = environment;
+        Input input = INPUT_NULL;
+        CniError error = {0};
+
+        changed.command = rows[i].command;
+        assert_true(parse(rows[i].text, &changed, &input, &error) < 0);
+        assert_int_equal(error.code, rows[i].code);
+        assert_true(error.message[0]);
+        assert_null(input.config);
+    }
+}
+
+static void test_left_over(void **state)
+{
+    static const char text[] =
+        "{\"cniVersion\":\"1.1.0\",\"name\":\"oam\",\"cni.dev/valid-attachments\":["
+        "{\"containerID\":\"beef\",\"ifname\":\"net1\"},{\"containerID\":\"bee\",\"ifname\":\"f/net1\"}]}";
+    static const struct {
+        const char *owner;
+        bool left_over;
+    } rows[] = {
+        {"cni:oam/beef/net1", false}, {"cni:oam/beef/net2", true},   {"cni:oam/bee/net1", true},
+        {"cni:oam/dead/net1", true},  {"cni:oam2/dead/net1", false}, {"cni:oam/dead", false},
+        {"cni:oam", false},           {"watch:1:2", false},          {"", false},
+    };
+    const InputEnvironment gc = {.command = "GC"};
+    _cleanup_input_ Input input = INPUT_NULL;
+    CniError error;
+
+    (void)state;
+    assert_int_equal(parse(text, &gc, &input, &error), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(input_is_left_over(&input, rows[i].owner), rows[i].left_over);
+}
+
+static void test_error_details_are_cut_off(void **state)
+{
+    CniError error;
+
+    (void)state;
+    assert_true(cni_error(&error, CNI_CODE_AGAIN, "%s", "later") < 0);
+    for (int i = 0; i < 1000; i++)
+        cni_error_add(&error, "%s", "word");
+    assert_int_equal(error.code, CNI_CODE_AGAIN);
+    assert_string_equal(error.message, "later");
+    assert_int_equal(strlen(error.details), sizeof(error.details) - 1);
+    assert_memory_equal(error.details, "word word ", 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_left_over),
+        cmocka_unit_test(test_error_details_are_cut_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

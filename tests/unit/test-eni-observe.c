@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Observing: which calls go out in which round, and what becomes of their answers.
+ */
+
+#include "eni/observe.h"
+#include "lib/fake-aws/cloud.h"
+#include "lib/test.h"
+#include <stdio.h>
+
+#define INSTANCES "DescribeInstances"
+#define SUBNETS   "DescribeSubnets"
+#define TYPES     "DescribeInstanceTypes"
+#define GROUPS    "DescribeAutoScalingGroups"
+#define ENIS      "DescribeNetworkInterfaces"
+
+typedef struct Fixture {
+    Cloud cloud;
+    Config *config;
+    Metadata metadata;
+    Observe *observe;
+    Observation *observation;
+    unsigned n_told;
+    char code[64], what[64];
+} Fixture;
+
+static void on_observed(Observation *observation_take, const AwsError *error, const char *what,
+                        void *userdata)
+{
+    Fixture *fixture = userdata;
+
+    fixture->n_told++;
+    fixture->observation = observation_take;
+    assert_int_equal(error != NULL, observation_take == NULL);
+    if (error) {
+        (void)snprintf(fixture->code, sizeof(fixture->code), "%s", error->code);
+        (void)snprintf(fixture->what, sizeof(fixture->what), "%s", what);
+    }
+}
+
+static int setup(void **state)
+{
+    Fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert_non_null(fixture);
+    cloud_init(&fixture->cloud);
+    fixture->config = config_new();
+    assert_non_null(fixture->config);
+    fixture->metadata.instance_id = strdup(CLOUD_INSTANCE);
+    fixture->metadata.instance_type = strdup("m5.large");
+    fixture->metadata.vpc_id = strdup("vpc-1");
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *fixture = *state;
+
+    (void)observe_free(fixture->observe);
+    (void)observation_free(fixture->observation);
+    (void)config_free(fixture->config);
+    free(fixture->metadata.instance_id);
+    free(fixture->metadata.instance_type);
+    free(fixture->metadata.vpc_id);
+    cloud_done(&fixture->cloud);
+    free(fixture);
+    return 0;
+}
+
+static void configure(Fixture *fixture, const char *text)
+{
+    _cleanup_buf_ Buf errors = BUF_NULL;
+
+    assert_int_equal(config_parse(fixture->config, "test.conf", text, strlen(text), &errors), 0);
+    assert_int_equal(config_finish(fixture->config, &errors), 0);
+}
+
+static void start(Fixture *fixture)
+{
+    assert_int_equal(observe(fixture->cloud.aws, fixture->config, &fixture->metadata, CLOUD_DEADLINE,
+                             on_observed, fixture, &fixture->observe),
+                     0);
+}
+
+#define GROUP_TAG                                                                                            \
+    "<item><key>aws:autoscaling:groupName</key><value>group-1</value></item>"                                \
+    "<item><key>a</key><value>b</value></item>"
+#define ATTACHED(_id)                                                                                        \
+    "<item><networkInterfaceId>" _id                                                                         \
+    "</networkInterfaceId><attachment><attachmentId>a</attachmentId>"                                        \
+    "</attachment></item>"
+
+/* The first round, with those interfaces and tags in the instance. */
+static void answer_first_round(const Fixture *fixture, const char *interfaces, const char *tags)
+{
+    fake_call_answer(fake_aws_pending(fixture->cloud.aws, TYPES),
+                     "<instanceTypeSet><item><instanceType>m5.large</instanceType><networkInfo>"
+                     "<maximumNetworkInterfaces>3</maximumNetworkInterfaces></networkInfo></item>"
+                     "</instanceTypeSet>");
+    fake_call_answer(fake_aws_pending(fixture->cloud.aws, SUBNETS),
+                     "<subnetSet><item><subnetId>subnet-1</subnetId><cidrBlock>10.0.1.0/24</cidrBlock></item>"
+                     "</subnetSet>");
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 1);
+    fake_call_answer(fake_aws_pending(fixture->cloud.aws, INSTANCES),
+                     "<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId>"
+                     "<networkInterfaceSet>%s</networkInterfaceSet><tagSet>%s</tagSet></item></instancesSet>"
+                     "</item></reservationSet>",
+                     interfaces, tags);
+}
+
+static void answer_group(const Fixture *fixture)
+{
+    fake_call_answer(
+        fake_aws_pending(fixture->cloud.aws, GROUPS),
+        "<AutoScalingGroups><member><AutoScalingGroupName>group-1</AutoScalingGroupName><Instances>"
+        "<member><InstanceId>i-0</InstanceId><LifecycleState>InService</LifecycleState></member>"
+        "<member><InstanceId>i-1</InstanceId><LifecycleState>Pending:Wait</LifecycleState></member>"
+        "</Instances><Tags><member><Key>k</Key><Value>v</Value></member></Tags></member>"
+        "</AutoScalingGroups>");
+}
+
+static void tagged_item(Buf *xml, const char *id, const char *owner)
+{
+    assert_int_equal(buf_printf(xml, "<item><networkInterfaceId>%s</networkInterfaceId><tagSet>", id), 0);
+    if (owner)
+        assert_int_equal(
+            buf_printf(xml, "<item><key>multus-eks:instance-id</key><value>%s</value></item>", owner), 0);
+    assert_int_equal(buf_puts(xml, "</tagSet></item>"), 0);
+}
+
+static void assert_enis(const AwsRecords *records, const char *expected)
+{
+    _cleanup_buf_ Buf text = BUF_NULL;
+
+    for (size_t i = 0; i < records->n_network_interfaces; i++)
+        assert_int_equal(buf_printf(&text, "%s ", records->network_interfaces[i].network_interface_id), 0);
+    assert_string_equal(text.data ? text.data : "", expected);
+}
+
+static void test_first_round(void **state)
+{
+    Fixture *fixture = *state;
+    const FakeCall *call;
+
+    configure(fixture, "");
+    start(fixture);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 3);
+    call = fake_aws_pending(fixture->cloud.aws, INSTANCES);
+    assert_true(fake_call_has(call, "InstanceId.1", CLOUD_INSTANCE));
+    assert_int_equal(call->flags, AWS_CALL_RETRY_NOT_FOUND);
+    assert_true(call->deadline == CLOUD_DEADLINE);
+    call = fake_aws_pending(fixture->cloud.aws, SUBNETS);
+    assert_true(fake_call_has(call, "Filter.1.Name", "vpc-id"));
+    assert_true(fake_call_has(call, "Filter.1.Value.1", "vpc-1"));
+    call = fake_aws_pending(fixture->cloud.aws, TYPES);
+    assert_true(fake_call_has(call, "InstanceType.1", "m5.large"));
+}
+
+static void test_fresh_node_of_a_group(void **state)
+{
+    Fixture *fixture = *state;
+    const FakeCall *call;
+    const Facts *facts;
+    _cleanup_buf_ Buf items = BUF_NULL;
+
+    configure(fixture, "");
+    start(fixture);
+    answer_first_round(fixture, ATTACHED("eni-primary"), GROUP_TAG);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 2);
+    call = fake_aws_pending(fixture->cloud.aws, GROUPS);
+    assert_true(fake_call_has(call, "AutoScalingGroupNames.member.1", "group-1"));
+    call = fake_aws_pending(fixture->cloud.aws, ENIS);
+    assert_true(fake_call_has(call, "Filter.1.Name", "status"));
+    assert_true(fake_call_has(call, "Filter.1.Value.1", "available"));
+    assert_true(fake_call_has(call, "Filter.2.Name", "tag:multus-eks:nodegroup"));
+    assert_true(fake_call_has(call, "Filter.2.Value.1", "group-1"));
+
+    tagged_item(&items, "eni-mine", CLOUD_INSTANCE);
+    tagged_item(&items, "eni-nobodys", NULL);
+    tagged_item(&items, "eni-others", "i-2");
+    cloud_answer_look(&fixture->cloud, &items);
+    assert_int_equal(fixture->n_told, 0);
+    answer_group(fixture);
+    assert_int_equal(fixture->n_told, 1);
+    assert_enis(&fixture->observation->enis, "eni-mine ");
+    assert_enis(&fixture->observation->leftovers, "eni-others ");
+    assert_string_equal(fixture->observation->lifecycle_state, "Pending:Wait");
+
+    facts = &fixture->observation->facts;
+    assert_string_equal(facts->instance->instance_id, CLOUD_INSTANCE);
+    assert_string_equal(keyvalue_list_get(facts->asg_tags, "k"), "v");
+    assert_int_equal(facts->n_subnets, 1);
+    assert_int_equal(facts->instance_type->maximum_network_interfaces, 3);
+    assert_int_equal(facts->n_enis, 1);
+    assert_ptr_equal(facts->config, fixture->config);
+}
+
+/* The two lists are not of one moment: what is in both is there once, as it was attached. */
+static void test_restarted_node(void **state)
+{
+    Fixture *fixture = *state;
+    _cleanup_buf_ Buf attached = BUF_NULL, available = BUF_NULL;
+
+    configure(fixture, "");
+    start(fixture);
+    answer_first_round(fixture, ATTACHED("eni-primary") ATTACHED("eni-1"), GROUP_TAG);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, ENIS), 2);
+    eni_item(&attached, "eni-primary", CLOUD_INSTANCE, 0, "attached");
+    eni_item(&attached, "eni-1", CLOUD_INSTANCE, 1, "attached");
+    tagged_item(&available, "eni-1", CLOUD_INSTANCE);
+    tagged_item(&available, "eni-2", CLOUD_INSTANCE);
+    fake_call_answer(
+        fake_aws_pending_with(fixture->cloud.aws, ENIS, "Filter.1.Name", "attachment.instance-id"),
+        "<networkInterfaceSet>%s</networkInterfaceSet>", attached.data);
+    cloud_answer_look(&fixture->cloud, &available);
+    answer_group(fixture);
+    assert_enis(&fixture->observation->enis, "eni-primary eni-1 eni-2 ");
+    assert_non_null(fixture->observation->enis.network_interfaces[1].attachment.attachment_id);
+}
+
+/* Likewise with the answers the other way round: no double, whichever is seen. */
+static void test_restarted_node_other_order(void **state)
+{
+    Fixture *fixture = *state;
+    _cleanup_buf_ Buf attached = BUF_NULL, available = BUF_NULL;
+
+    configure(fixture, "");
+    start(fixture);
+    answer_first_round(fixture, ATTACHED("eni-primary") ATTACHED("eni-1"), GROUP_TAG);
+    eni_item(&attached, "eni-1", CLOUD_INSTANCE, 1, "attached");
+    tagged_item(&available, "eni-1", CLOUD_INSTANCE);
+    fake_call_answer(fake_aws_pending_with(fixture->cloud.aws, ENIS, "Filter.1.Name", "status"),
+                     "<networkInterfaceSet>%s</networkInterfaceSet>", available.data);
+    cloud_answer_look(&fixture->cloud, &attached);
+    answer_group(fixture);
+    assert_enis(&fixture->observation->enis, "eni-1 ");
+}
+
+static void test_no_group(void **state)
+{
+    Fixture *fixture = *state;
+    const FakeCall *call;
+
+    configure(fixture, "");
+    start(fixture);
+    answer_first_round(fixture, ATTACHED("eni-primary"), "");
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 1);
+    call = fake_aws_pending(fixture->cloud.aws, ENIS);
+    assert_true(fake_call_has(call, "Filter.1.Name", "tag:multus-eks:instance-id"));
+    assert_true(fake_call_has(call, "Filter.1.Value.1", CLOUD_INSTANCE));
+    cloud_answer_look(&fixture->cloud, NULL);
+    assert_int_equal(fixture->n_told, 1);
+    assert_null(fixture->observation->facts.asg_tags);
+    assert_null(fixture->observation->lifecycle_state);
+}
+
+/* The group is asked for its tags, or for the state of the instance: for neither, it is not asked. */
+static void test_group_only_where_needed(void **state)
+{
+    static const struct {
+        const char *config;
+        size_t n;
+        bool tags;
+    } rows[] = {
+        {"[discovery]\ntags = no\n[daemon]\nlifecycle_hook = none\n", 0, false},
+        {"[discovery]\ntags = no\n", 1, false},
+        {"[daemon]\nlifecycle_hook = none\n", 1, true},
+    };
+    Fixture *fixture = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        (void)config_free(fixture->config);
+        fixture->config = config_new();
+        configure(fixture, rows[i].config);
+        start(fixture);
+        answer_first_round(fixture, ATTACHED("eni-primary"), GROUP_TAG);
+        assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, GROUPS), rows[i].n);
+        if (rows[i].n > 0)
+            answer_group(fixture);
+        cloud_answer_look(&fixture->cloud, NULL);
+        assert_int_equal(fixture->observation->facts.asg_tags != NULL, rows[i].tags);
+        fixture->observe = observe_free(fixture->observe);
+        fixture->observation = observation_free(fixture->observation);
+    }
+}
+
+/* The limits only let a plan fail early. */
+static void test_limits_may_be_unknown(void **state)
+{
+    Fixture *fixture = *state;
+
+    configure(fixture, "");
+    start(fixture);
+    cloud_fail(&fixture->cloud, TYPES, "UnauthorizedOperation", "not you");
+    assert_int_equal(fixture->n_told, 0);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 2);
+}
+
+static void test_first_error_ends_it(void **state)
+{
+    static const struct {
+        const char *action, *what;
+    } rows[] = {
+        {INSTANCES, "reading this instance's tags and interfaces"},
+        {SUBNETS, "reading the subnets of the VPC"},
+    };
+    Fixture *fixture = *state;
+
+    configure(fixture, "");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        start(fixture);
+        cloud_fail(&fixture->cloud, rows[i].action, "UnauthorizedOperation", "not you");
+        assert_int_equal(fixture->n_told, i + 1);
+        assert_string_equal(fixture->code, "UnauthorizedOperation");
+        assert_string_equal(fixture->what, rows[i].what);
+        assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 0);
+        fixture->observe = observe_free(fixture->observe);
+    }
+}
+
+static void test_error_in_second_round(void **state)
+{
+    Fixture *fixture = *state;
+
+    configure(fixture, "");
+    start(fixture);
+    answer_first_round(fixture, ATTACHED("eni-primary") ATTACHED("eni-1"), GROUP_TAG);
+    cloud_fail(&fixture->cloud, GROUPS, "AccessDenied", "not you");
+    assert_int_equal(fixture->n_told, 1);
+    assert_string_equal(fixture->what, "reading the tags of the Auto Scaling group");
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 0);
+}
+
+/* Eventually consistent, EC2 may also answer with an empty list. */
+static void test_unknown_instance(void **state)
+{
+    Fixture *fixture = *state;
+
+    configure(fixture, "");
+    start(fixture);
+    fake_call_answer(fake_aws_pending(fixture->cloud.aws, INSTANCES), "<reservationSet/>");
+    assert_int_equal(fixture->n_told, 1);
+    assert_string_equal(fixture->code, "InvalidInstanceID.NotFound");
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 0);
+}
+
+/* The group was deleted, or the instance detached from it, between the two rounds. */
+static void test_group_is_gone(void **state)
+{
+    Fixture *fixture = *state;
+
+    configure(fixture, "");
+    start(fixture);
+    answer_first_round(fixture, ATTACHED("eni-primary"), GROUP_TAG);
+    fake_call_answer(fake_aws_pending(fixture->cloud.aws, GROUPS), "<AutoScalingGroups/>");
+    cloud_answer_look(&fixture->cloud, NULL);
+    assert_int_equal(fixture->n_told, 1);
+    assert_null(fixture->observation->facts.asg_tags);
+    assert_null(fixture->observation->lifecycle_state);
+}
+
+static void test_freed_in_either_round(void **state)
+{
+    Fixture *fixture = *state;
+
+    configure(fixture, "");
+    start(fixture);
+    fixture->observe = observe_free(fixture->observe);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 0);
+    assert_int_equal(fixture->n_told, 0);
+}
+
+int main(void)
+{
+#define TEST(_test) cmocka_unit_test_setup_teardown(_test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_first_round),
+        TEST(test_fresh_node_of_a_group),
+        TEST(test_restarted_node),
+        TEST(test_restarted_node_other_order),
+        TEST(test_no_group),
+        TEST(test_group_only_where_needed),
+        TEST(test_limits_may_be_unknown),
+        TEST(test_first_error_ends_it),
+        TEST(test_error_in_second_round),
+        TEST(test_unknown_instance),
+        TEST(test_group_is_gone),
+        TEST(test_freed_in_either_round),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What the registrar remembers: across restarts, reboots, clocks that are set and disks that are full;
+ * and that it forgets what is over, whenever it ends.
+ */
+
+#include "lib/fake-aws/registry.h"
+#include "util/log.h"
+#include <malloc.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------ memory across restarts */
+
+static void test_restart(void **unused _unused_)
+{
+    Asked asked = {0};
+    Registration r;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    register_ok(&f, "10.0.1.21", "b");
+    advance(&f, 2 * USEC_PER_MINUTE);
+    put(&f, &asked, "10.0.1.22", "never answered");
+    settle(&f);
+    assert_int_equal(stored(&f, "10.0.1.22", &r), 0);
+    fixture_stop(&f); /* as SIGKILL leaves it */
+    asked.wait = registrar_wait_free(asked.wait);
+
+    fixture_show(&f, "10.0.1.20");
+    fixture_show(&f, "10.0.1.22"); /* EC2 did it all the same */
+    fixture_start(&f);
+    assert_int_equal(pending(&f, NULL), 0);
+    put(&f, &asked, "10.0.1.20", "a");
+    assert_int_equal(asked.status, 200);
+    assert_null(find(&f, "10.0.1.21"));
+    assert_int_equal(find(&f, "10.0.1.22")->state, REGISTRATION_RELEASED);
+    advance(&f, 40 * SECOND);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN), "PrivateIpAddress.1", "10.0.1.22"));
+    unassign_ok(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 1);
+    fixture_done(&f);
+}
+
+/* EC2's describe is behind what was answered: it is believed for a minute, then looked at. */
+static void test_restart_fresh(void **unused _unused_)
+{
+    static const char *const shown[] = {"10.0.1.10 10.0.1.20", "10.0.1.10"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+        Asked asked = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        register_ok(&f, "10.0.1.20", "a");
+        fixture_stop(&f);
+        fixture_start(&f);
+        put(&f, &asked, "10.0.1.20", "a");
+        assert_int_equal(asked.status, 200);
+        advance(&f, 59 * SECOND);
+        assert_int_equal(pending(&f, NULL), 0);
+        advance(&f, 2 * SECOND);
+        fail_call(&f, DESCRIBE, "RequestLimitExceeded", "later");
+        advance(&f, 31 * SECOND);
+        look_answer(&f, ENI, shown[i], "");
+        assert_int_equal(find(&f, "10.0.1.20") != NULL, i == 0);
+        assert_int_equal(fake_clock_next(), USEC_INFINITY);
+        fixture_done(&f);
+    }
+}
+
+static void test_reboot(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    register_ok(&f, "10.0.1.21", "b");
+    fixture_stop(&f);
+
+    fixture_show(&f, "10.0.1.20");
+    fixture_show(&f, "10.0.1.21");
+    f.options.boot_id = "boot-2";
+    fixture_start(&f);
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_STALE);
+    advance(&f, 5 * USEC_PER_MINUTE);
+    put(&f, &asked, "10.0.1.20", "a-new");
+    settle(&f);
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    /* A crash does not begin the grace anew. */
+    fixture_stop(&f);
+    fixture_start(&f);
+    advance(&f, 4 * USEC_PER_MINUTE);
+    assert_int_equal(pending(&f, UNASSIGN), 0);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN), "PrivateIpAddress.1", "10.0.1.21"));
+    assert_null(fake_call_get(fake_aws_pending(f.cloud.aws, UNASSIGN), "PrivateIpAddress.2"));
+    unassign_ok(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 1);
+    fixture_done(&f);
+}
+
+static void write_file(const Fixture *f, const char *text)
+{
+    FILE *file = fopen(f->cloud.path, "we");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_bad_files(void **unused _unused_)
+{
+    static const struct {
+        const char *text, *suffix;
+    } rows[] = {
+        {"{\"version\":1,\"instance_id\":\"i-1\",\"addr", "damaged"},
+        {"", "damaged"},
+        {"{\"version\":2,\"new\":true}", "newer"},
+        {"{\"version\":1,\"instance_id\":\"i-other\",\"addresses\":[]}", "foreign"},
+    };
+    char path[128];
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_show(&f, "10.0.1.20");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        write_file(&f, rows[i].text);
+        fixture_start(&f);
+        (void)snprintf(path, sizeof(path), "%s.%s", f.cloud.path, rows[i].suffix);
+        assert_int_equal(access(path, F_OK), 0);
+        assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_RELEASED);
+        fixture_stop(&f);
+        assert_int_equal(unlink(path), 0);
+    }
+    fixture_done(&f);
+}
+
+static void test_unwritable(void **unused _unused_)
+{
+    char path[128];
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    (void)snprintf(path, sizeof(path), "%s/absent/addresses.json", f.cloud.dir);
+    f.options.store_path = path;
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    put(&f, &asked, "10.0.1.20", "a");
+    assert_int_equal(asked.status, 200);
+    /* It is tried again, and then on disk. */
+    (void)snprintf(path, sizeof(path), "%s/absent", f.cloud.dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    advance(&f, 31 * SECOND);
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    (void)snprintf(path, sizeof(path), "%s/absent/addresses.json", f.cloud.dir);
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(path, sizeof(path), "%s/absent", f.cloud.dir);
+    assert_int_equal(rmdir(path), 0);
+    fixture_done(&f);
+}
+
+/* The interface's own IPv6 address is not given up, and nothing is written when nothing changed. */
+static void test_start_changes_nothing(void **unused _unused_)
+{
+    Fixture f;
+
+    fixture_init(&f);
+    f.ips6[f.n_ips6++] = address("2001:db8::10");
+    fixture_start(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    assert_int_equal(access(f.cloud.path, F_OK), -1);
+    fixture_done(&f);
+}
+
+/* Cooldowns are durations: a clock that is set neither ends nor prolongs them. */
+static void test_clock_set(void **unused _unused_)
+{
+    static const int64_t jumps[] = {(int64_t)(365 * USEC_PER_DAY), -(int64_t)(365 * USEC_PER_DAY)};
+
+    for (size_t i = 0; i < ARRAY_SIZE(jumps); i++) {
+        Asked deleted = {0}, asked = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        register_ok(&f, "10.0.1.20", "a");
+        give_back(&f, &deleted, "10.0.1.20", "a");
+        settle(&f);
+        fake_clock_set(jumps[i]);
+        put(&f, &asked, "10.0.1.21", "b"); /* makes it look at what is due */
+        settle(&f);
+        assign_ok(&f);
+        assert_int_equal(pending(&f, UNASSIGN), 0);
+        advance(&f, 20 * SECOND);
+        assert_int_equal(pending(&f, UNASSIGN), 0);
+        advance(&f, 20 * SECOND);
+        unassign_ok(&f);
+        /* Set back while the daemon did not run. */
+        give_back(&f, &deleted, "10.0.1.21", "b");
+        settle(&f);
+        fixture_stop(&f);
+        fixture_show(&f, "10.0.1.21");
+        fake_clock_set(-(int64_t)USEC_PER_DAY);
+        fixture_start(&f);
+        advance(&f, 40 * SECOND);
+        unassign_ok(&f);
+        fixture_done(&f);
+    }
+}
+
+/* ------------------------------------------------------------------ ends */
+
+static void test_abandoned(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put(&f, &asked, "10.0.1.20", "a");
+    settle(&f);
+    asked.wait = registrar_wait_free(asked.wait);
+    assign_ok(&f);
+    assert_int_equal(asked.n, 0);
+    assert_true(find(&f, "10.0.1.20")->assigned);
+    assert_int_equal(stored(&f, "10.0.1.20", NULL), 1);
+    fixture_done(&f);
+}
+
+/* Freed with every kind of work under way, and from inside a handler. */
+static void test_free_any_time(void **unused _unused_)
+{
+    for (unsigned stage = 0; stage < 8; stage++) {
+        Asked asked = {0}, other = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        begin_conflict(&f, &asked);
+        put(&f, &other, "10.0.1.30", "b");
+        if (stage >= 1)
+            settle(&f);
+        if (stage >= 2)
+            look_answer(&f, "eni-other", "", "2001:db8::20");
+        if (stage >= 3)
+            cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+        if (stage >= 4)
+            fake_call_fail(fake_aws_pending(f.cloud.aws, ASSIGN6), "UnauthorizedOperation", "no");
+        if (stage == 5)
+            asked.fixture = &f;
+        if (stage >= 5)
+            cloud_fail(&f.cloud, ASSIGN6, "UnauthorizedOperation", "no");
+        if (stage >= 6)
+            settle(&f);
+        if (stage == 5)
+            settle(&f);
+        fixture_stop(&f);
+        asked.wait = registrar_wait_free(asked.wait);
+        other.wait = registrar_wait_free(other.wait);
+        fixture_done(&f);
+    }
+}
+
+/* Nothing is kept of what is over. The times are few: each waits for the disk. */
+static void test_no_growth(void **unused _unused_)
+{
+    struct mallinfo2 before = {0}, after;
+    Asked deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    f.options.release_cooldown = 0;
+    fixture_start(&f);
+    for (unsigned i = 0; i < 600; i++) {
+        char text[32];
+
+        (void)snprintf(text, sizeof(text), "10.0.1.%u", 20 + i % 200);
+        register_ok(&f, text, "pod");
+        give_back(&f, &deleted, text, "pod");
+        settle(&f);
+        unassign_ok(&f);
+        fake_aws_forget(f.cloud.aws);
+        if (i == 200)
+            before = mallinfo2();
+    }
+    after = mallinfo2();
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    assert_true(after.uordblks <= before.uordblks + 1024);
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_restart),       cmocka_unit_test(test_restart_fresh),
+        cmocka_unit_test(test_reboot),        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_unwritable),    cmocka_unit_test(test_start_changes_nothing),
+        cmocka_unit_test(test_clock_set),     cmocka_unit_test(test_abandoned),
+        cmocka_unit_test(test_free_any_time), cmocka_unit_test(test_no_growth),
+    };
+
+    log_set_max_level(LOG_CRIT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

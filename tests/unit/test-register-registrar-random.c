@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Random requests, failures, lost replies, thefts and kills against a small model of EC2, and then quiet:
+ * what was answered must be true, and EC2 must hold exactly what is wanted. A divergence tells its seed;
+ * REGISTRAR_SEED runs that one alone.
+ */
+
+#include "lib/fake-aws/registry.h"
+#include "util/log.h"
+#include <stdio.h>
+
+#define N_ADDRESSES 10u /* 0 … 6 are IPv4 */
+#define N_IPV4      7u
+#define N_OWNERS    3u
+#define N_ASKED     32u
+#define UNKNOWN     (-2)
+#define RELEASED    (-1)
+
+typedef enum Holder { HOLDER_NOBODY, HOLDER_US, HOLDER_OTHER } Holder;
+
+typedef struct Pending {
+    Asked asked;
+    bool used, is_delete;
+    unsigned address, sequence;
+    int owner;
+} Pending;
+
+typedef struct World {
+    Fixture f;
+    uint64_t random;
+    Holder holders[N_ADDRESSES];
+    bool stolen[N_ADDRESSES]; /* since it was answered: we cannot know */
+    int wanted[N_ADDRESSES];  /* an owner, or what cannot be told */
+    unsigned sequence[N_ADDRESSES];
+    Pending pending[N_ASKED];
+    bool calm; /* EC2 makes no mistakes any more */
+} World;
+
+static unsigned pick(World *w, unsigned n)
+{
+    w->random = w->random * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(w->random >> 33) % n;
+}
+
+static const char *text_of(unsigned i)
+{
+    static char text[32];
+
+    if (i < N_IPV4)
+        (void)snprintf(text, sizeof(text), "10.0.1.%u", 20 + i);
+    else
+        (void)snprintf(text, sizeof(text), "2001:db8::%u", 20 + i);
+    return text;
+}
+
+static int index_of(const char *text)
+{
+    for (unsigned i = 0; i < N_ADDRESSES; i++)
+        if (streq(text_of(i), text))
+            return (int)i;
+    return -1;
+}
+
+static const char *owner_of(int i)
+{
+    static const char *const owners[N_OWNERS] = {"a", "b", "c"};
+
+    return owners[i];
+}
+
+/* ------------------------------------------------------------------ EC2 */
+
+static void hold(World *w, unsigned i, Holder holder)
+{
+    w->stolen[i] = w->stolen[i] || (w->holders[i] == HOLDER_US && holder == HOLDER_OTHER);
+    w->holders[i] = holder;
+}
+
+/* For each address that a call names. */
+#define FOR_ADDRESSES(_i, _call)                                                                             \
+    for (size_t _k = 0; _k < (_call)->parameters.n; _k++)                                                    \
+        for (int _i = index_of((_call)->parameters.items[_k].value); _i >= 0; _i = -1)
+
+static const char *why_not(const World *w, const FakeCall *call, bool ours)
+{
+    FOR_ADDRESSES(i, call)
+    {
+        if (streq(call->action, ASSIGN6) && w->holders[i] != HOLDER_NOBODY &&
+            w->holders[i] != (ours ? HOLDER_US : HOLDER_OTHER))
+            return "InvalidIPAddress.InUse";
+        if (strncmp(call->action, "Unassign", 8) == 0 && w->holders[i] != (ours ? HOLDER_US : HOLDER_OTHER))
+            return "InvalidParameterValue";
+    }
+    return NULL;
+}
+
+static void carry_out(World *w, const FakeCall *call, bool ours)
+{
+    bool unassign = strncmp(call->action, "Unassign", 8) == 0;
+    Holder holder = ours ? HOLDER_US : HOLDER_OTHER;
+
+    FOR_ADDRESSES(i, call)
+    {
+        if (!unassign || w->holders[i] == holder)
+            w->holders[i] = unassign ? HOLDER_NOBODY : holder;
+        w->stolen[i] = w->stolen[i] && w->holders[i] != HOLDER_US;
+    }
+}
+
+static void show(World *w, Buf *xml, Holder holder, const char *id)
+{
+    assert_int_equal(
+        buf_printf(xml, "<item><networkInterfaceId>%s</networkInterfaceId><privateIpAddressesSet>", id), 0);
+    for (unsigned i = 0; i < N_IPV4; i++)
+        if (w->holders[i] == holder)
+            assert_int_equal(
+                buf_printf(xml, "<item><privateIpAddress>%s</privateIpAddress></item>", text_of(i)), 0);
+    assert_int_equal(buf_puts(xml, "</privateIpAddressesSet><ipv6AddressesSet>"), 0);
+    for (unsigned i = N_IPV4; i < N_ADDRESSES; i++)
+        if (w->holders[i] == holder)
+            assert_int_equal(buf_printf(xml, "<item><ipv6Address>%s</ipv6Address></item>", text_of(i)), 0);
+    assert_int_equal(buf_puts(xml, "</ipv6AddressesSet></item>"), 0);
+}
+
+static void answer_describe(World *w, FakeCall *call)
+{
+    _cleanup_buf_ Buf xml = BUF_NULL;
+
+    show(w, &xml, HOLDER_US, ENI);
+    if (fake_call_get(call, "Filter.1.Name"))
+        show(w, &xml, HOLDER_OTHER, "eni-other");
+    fake_call_answer(call, "<networkInterfaceSet>%s</networkInterfaceSet>", xml.data);
+}
+
+static void answer_done(World *w, FakeCall *call, bool ours)
+{
+    _cleanup_buf_ Buf xml = BUF_NULL;
+
+    carry_out(w, call, ours);
+    assert_int_equal(buf_puts(&xml, "<networkInterfaceId>x</networkInterfaceId>"), 0);
+    assert_int_equal(buf_puts(&xml, streq(call->action, ASSIGN) ? "<assignedPrivateIpAddressesSet>"
+                                                                : "<assignedIpv6Addresses>"),
+                     0);
+    FOR_ADDRESSES(i, call)
+    {
+        if (i < (int)N_IPV4)
+            assert_int_equal(buf_printf(&xml, "<item><privateIpAddress>%s</privateIpAddress></item>",
+                                        text_of((unsigned)i)),
+                             0);
+        else
+            assert_int_equal(buf_printf(&xml, "<item>%s</item>", text_of((unsigned)i)), 0);
+    }
+    assert_int_equal(buf_puts(&xml, streq(call->action, ASSIGN) ? "</assignedPrivateIpAddressesSet>"
+                                                                : "</assignedIpv6Addresses>"),
+                     0);
+    if (strncmp(call->action, "Unassign", 8) == 0)
+        fake_call_answer(call, "<return>true</return>");
+    else
+        fake_call_answer(call, "%s", xml.data);
+}
+
+static void answer(World *w)
+{
+    FakeCall *call = fake_aws_pending(w->f.cloud.aws, NULL);
+    bool ours = streq_ptr(fake_call_get(call, "NetworkInterfaceId"), ENI);
+    unsigned luck = w->calm ? 99 : pick(w, 100);
+    const char *code;
+
+    if (luck < 8) {
+        fake_call_fail(call, luck < 4 ? "RequestLimitExceeded" : "UnauthorizedOperation", "no");
+    } else if (luck < 16) {
+        if (luck < 12 && !why_not(w, call, ours))
+            carry_out(w, call, ours);
+        fake_call_lose(call);
+    } else if (streq(call->action, DESCRIBE)) {
+        answer_describe(w, call);
+    } else if ((code = why_not(w, call, ours))) {
+        fake_call_fail(call, code, "not assigned, or in use");
+    } else {
+        answer_done(w, call, ours);
+    }
+}
+
+/* ------------------------------------------------------------------ requests */
+
+static void collect(World *w)
+{
+    for (unsigned i = 0; i < N_ASKED; i++) {
+        Pending *p = &w->pending[i];
+
+        if (!p->used || p->asked.status == 0)
+            continue;
+        p->used = false;
+        assert_int_equal(p->asked.n, 1);
+        assert_null(p->asked.wait);
+        if (p->sequence != w->sequence[p->address])
+            continue;
+        if (p->asked.status == 200)
+            w->wanted[p->address] = p->is_delete ? RELEASED : p->owner;
+        else if (!p->is_delete)
+            w->wanted[p->address] = UNKNOWN;
+    }
+}
+
+static void request(World *w, bool is_delete)
+{
+    for (unsigned i = 0; i < N_ASKED; i++) {
+        Pending *p = &w->pending[i];
+
+        if (p->used)
+            continue;
+        *p = (Pending){.used = true, .is_delete = is_delete, .address = pick(w, N_ADDRESSES)};
+        p->owner = (int)pick(w, N_OWNERS);
+        p->sequence = w->sequence[p->address];
+        if (is_delete) {
+            give_back(&w->f, &p->asked, text_of(p->address), owner_of(p->owner));
+            if (p->asked.status == 409) { /* it changed nothing */
+                p->used = false;
+                return;
+            }
+        } else {
+            put_on(&w->f, &p->asked, text_of(p->address), "eth1", owner_of(p->owner));
+        }
+        p->sequence = ++w->sequence[p->address];
+        if (!is_delete || w->wanted[p->address] != RELEASED)
+            w->wanted[p->address] = UNKNOWN;
+        return;
+    }
+}
+
+static void start(World *w)
+{
+    w->f.n_ips = w->f.n_ips6 = 0;
+    fixture_show(&w->f, "10.0.1.10");
+    w->f.ips6[w->f.n_ips6++] = address("2001:db8::10");
+    for (unsigned i = 0; i < N_ADDRESSES; i++)
+        if (i < N_IPV4 && w->holders[i] == HOLDER_US)
+            fixture_show(&w->f, text_of(i));
+        else if (w->holders[i] == HOLDER_US)
+            w->f.ips6[w->f.n_ips6++] = address(text_of(i));
+    fixture_start(&w->f);
+}
+
+static void kill_and_start(World *w)
+{
+    fixture_stop(&w->f);
+    for (unsigned i = 0; i < N_ASKED; i++)
+        if (w->pending[i].used) {
+            w->pending[i].asked.wait = registrar_wait_free(w->pending[i].asked.wait);
+            w->pending[i].used = false;
+        }
+    start(w);
+}
+
+static void step(World *w)
+{
+    unsigned what = pick(w, 100), i = pick(w, N_ADDRESSES);
+
+    if (what < 35)
+        request(w, false);
+    else if (what < 50)
+        request(w, true);
+    else if (what < 85 && fake_aws_n_pending(w->f.cloud.aws, NULL) > 0)
+        answer(w);
+    else if (what < 88)
+        hold(w, i, HOLDER_OTHER);
+    else if (what < 89)
+        kill_and_start(w);
+    else if (what < 95)
+        advance(&w->f, pick(w, 40) * SECOND);
+    if (pick(w, 3) > 0)
+        settle(&w->f);
+    collect(w);
+    if (fake_aws_n_pending(w->f.cloud.aws, NULL) == 0)
+        fake_aws_forget(w->f.cloud.aws);
+}
+
+/* ------------------------------------------------------------------ what must be true */
+
+static void check(World *w, unsigned seed)
+{
+    for (unsigned i = 0; i < N_ADDRESSES; i++) {
+        const Registration *r = find(&w->f, text_of(i));
+        bool wanted = r && r->state == REGISTRATION_WANTED;
+
+        if (w->wanted[i] >= 0 && !w->stolen[i] && !(wanted && streq(r->owner, owner_of(w->wanted[i]))))
+            fail_msg("seed %u: %s was registered for %s and is not", seed, text_of(i),
+                     owner_of(w->wanted[i]));
+        if (w->wanted[i] == RELEASED && r)
+            fail_msg("seed %u: %s was released and is there", seed, text_of(i));
+        if (r && (!wanted || !r->assigned || r->in_flight || r->doubt))
+            fail_msg("seed %u: %s is not settled", seed, text_of(i));
+        if (wanted && !w->stolen[i] && w->holders[i] != HOLDER_US)
+            fail_msg("seed %u: %s is registered, and EC2 does not have it", seed, text_of(i));
+        if (!r && w->holders[i] == HOLDER_US)
+            fail_msg("seed %u: EC2 has %s, and nobody wants it", seed, text_of(i));
+    }
+    for (unsigned i = 0; i < N_ASKED; i++)
+        if (w->pending[i].used)
+            fail_msg("seed %u: a request was not answered", seed);
+    if (fake_clock_next() != USEC_INFINITY)
+        fail_msg("seed %u: a timer is left", seed);
+}
+
+static void run(unsigned seed)
+{
+    World w = {.random = seed * 7919u + 1};
+
+    for (unsigned i = 0; i < N_ADDRESSES; i++)
+        w.wanted[i] = UNKNOWN;
+    fixture_init(&w.f);
+    w.f.options.stale_grace = USEC_PER_MINUTE;
+    start(&w);
+    for (unsigned i = 0; i < 150; i++)
+        step(&w);
+
+    w.calm = true;
+    for (unsigned i = 0; i < 200; i++) {
+        settle(&w.f);
+        while (fake_aws_n_pending(w.f.cloud.aws, NULL) > 0) {
+            answer(&w);
+            settle(&w.f);
+        }
+        collect(&w);
+        fake_aws_forget(w.f.cloud.aws);
+        advance(&w.f, 10 * SECOND);
+    }
+    check(&w, seed);
+    fixture_done(&w.f);
+}
+
+static void test_random(void **unused _unused_)
+{
+    const char *only = getenv("REGISTRAR_SEED");
+    unsigned n = getenv("REGISTRAR_RUNS") ? (unsigned)strtoul(getenv("REGISTRAR_RUNS"), NULL, 10) : 15;
+
+    if (only) {
+        run((unsigned)strtoul(only, NULL, 10));
+        return;
+    }
+    for (unsigned seed = 1; seed <= n; seed++)
+        run(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random),
+    };
+
+    log_set_max_level(LOG_CRIT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

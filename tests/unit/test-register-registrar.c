@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The registrar on a fake EC2 and fake clocks: which calls go out, and who is told what when.
+ */
+
+#include "lib/fake-aws/registry.h"
+#include "util/log.h"
+#include <stdio.h>
+
+/* ------------------------------------------------------------------ registering */
+
+static void test_register(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+    FakeCall *call;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    put(&f, &asked, "10.0.1.20", "pod-a");
+    settle(&f);
+    assert_int_equal(asked.status, 0);
+    call = fake_aws_pending(f.cloud.aws, ASSIGN);
+    assert_true(fake_call_has(call, "NetworkInterfaceId", ENI));
+    assert_true(fake_call_has(call, "PrivateIpAddress.1", "10.0.1.20"));
+    assert_true(fake_call_has(call, "AllowReassignment", "true"));
+    assert_int_equal(stored(&f, "10.0.1.20", NULL), 0);
+
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    assert_string_equal(asked.interface, "eth1");
+    assert_int_equal(stored(&f, "10.0.1.20", NULL), 1);
+
+    /* Idle: no timer is left, and asking again asks nobody. */
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    put(&f, &asked, "10.0.1.20", "pod-a");
+    assert_int_equal(asked.status, 200);
+    assert_null(asked.wait);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 1);
+    fixture_done(&f);
+}
+
+static void test_batching(void **unused _unused_)
+{
+    Asked asked[50] = {0};
+    char text[32];
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    for (unsigned i = 0; i < 50; i++) {
+        (void)snprintf(text, sizeof(text), "10.0.1.%u", 20 + i);
+        put(&f, &asked[i], text, "pod");
+        if (i == 9)
+            settle(&f); /* ten in one turn of the loop, the others during the call */
+    }
+    settle(&f);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 1);
+    assert_non_null(fake_call_get(fake_aws_call(f.cloud.aws, 0), "PrivateIpAddress.10"));
+    assign_ok(&f);
+    assert_int_equal(asked[9].status, 200);
+    assert_int_equal(asked[10].status, 0);
+    assign_ok(&f);
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(asked[i].status, 200);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 2);
+    fixture_done(&f);
+}
+
+static void test_release(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "pod-a");
+    give_back(&f, &asked, "10.0.1.20", "pod-b");
+    assert_int_equal(asked.status, 409);
+    assert_string_equal(asked.code, "owned_by_another");
+    give_back(&f, &asked, "10.0.1.20", "pod-a");
+    assert_int_equal(asked.status, 0);
+    settle(&f);
+    assert_int_equal(asked.status, 200);
+
+    advance(&f, 29 * SECOND);
+    assert_int_equal(pending(&f, NULL), 0);
+    advance(&f, 10 * SECOND);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN), "PrivateIpAddress.1", "10.0.1.20"));
+    unassign_ok(&f);
+    assert_null(find(&f, "10.0.1.20"));
+    assert_int_equal(stored(&f, "10.0.1.20", NULL), 0);
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    fixture_done(&f);
+}
+
+/* Whatever is in flight, the last word counts. */
+static void test_register_during_unassign(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "pod-a");
+    give_back(&f, &asked, "10.0.1.20", "pod-a");
+    settle(&f);
+    advance(&f, 40 * SECOND);
+    assert_int_equal(pending(&f, UNASSIGN), 1);
+    put(&f, &asked, "10.0.1.20", "pod-b");
+    settle(&f);
+    assert_int_equal(pending(&f, ASSIGN), 0);
+    unassign_ok(&f);
+    assert_int_equal(asked.status, 0);
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    assert_string_equal(find(&f, "10.0.1.20")->owner, "pod-b");
+    fixture_done(&f);
+}
+
+static void test_release_during_assign(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put(&f, &asked, "10.0.1.20", "pod-a");
+    settle(&f);
+    give_back(&f, &deleted, "10.0.1.20", "pod-a");
+    settle(&f);
+    assert_int_equal(deleted.status, 200);
+    assert_int_equal(asked.status, 409);
+    assert_string_equal(asked.code, "released");
+    assign_ok(&f);
+    advance(&f, 40 * SECOND);
+    unassign_ok(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
+/* Given back before a call went out: there is nothing to do. */
+static void test_release_before_assign(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put(&f, &asked, "10.0.1.20", "pod-a");
+    give_back(&f, &deleted, "10.0.1.20", "pod-a");
+    settle(&f);
+    assert_int_equal(asked.status, 409);
+    assert_int_equal(deleted.status, 200);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 0);
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    fixture_done(&f);
+}
+
+/* Within the cooldown it may have moved to another node and back: EC2 is asked again. */
+static void test_reclaim(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "pod-a");
+    give_back(&f, &asked, "10.0.1.20", "pod-a");
+    settle(&f);
+    advance(&f, 5 * SECOND);
+    put(&f, &asked, "10.0.1.20", "pod-a2");
+    settle(&f);
+    assert_int_equal(asked.status, 0);
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    advance(&f, USEC_PER_HOUR);
+    assert_int_equal(pending(&f, NULL), 0);
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    fixture_done(&f);
+}
+
+static void test_owners(void **unused _unused_)
+{
+    Asked first = {0}, second = {0}, asked = {0};
+    Registration r;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    /* Taken over while it is under way. */
+    put(&f, &first, "10.0.1.20", "pod-a");
+    settle(&f);
+    put(&f, &second, "10.0.1.20", "pod-b");
+    settle(&f);
+    assert_int_equal(first.status, 409);
+    assert_string_equal(first.code, "superseded");
+    assign_ok(&f);
+    assert_int_equal(second.status, 200);
+    /* And after that, without a call, but on disk. */
+    put(&f, &asked, "10.0.1.20", "pod-c");
+    assert_int_equal(asked.status, 0);
+    settle(&f);
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 1);
+    assert_int_equal(stored(&f, "10.0.1.20", &r), 1);
+    give_back(&f, &asked, "10.0.1.20", "pod-b");
+    assert_int_equal(asked.status, 409);
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_WANTED);
+    fixture_done(&f);
+}
+
+/* ------------------------------------------------------------------ refusals of our own */
+
+static void test_refusals(void **unused _unused_)
+{
+    static const struct {
+        const char *address, *interface, *owner;
+        unsigned status;
+        const char *code;
+    } rows[] = {
+        {"10.0.1.0", NULL, "o", 409, "reserved"},
+        {"10.0.1.3", NULL, "o", 409, "reserved"},
+        {"10.0.1.255", NULL, "o", 409, "reserved"},
+        {"10.0.1.10", NULL, "o", 409, "reserved"},
+        {"10.0.2.10", NULL, "o", 409, "reserved"},
+        {"2001:db8::3", "eth1", "o", 409, "reserved"},
+        {"10.0.3.20", NULL, "o", 422, "not_in_subnet"},
+        {"10.0.1.20", "eth2", "o", 422, "not_in_subnet"},
+        {"10.0.1.20", "eth9", "o", 404, "no_such_interface"},
+        {"2001:db8::20", NULL, "o", 400, "ambiguous_interface"},
+        {"10.0.1.20", NULL, "", 400, "bad_owner"},
+        {"10.0.1.20", NULL, "a\nb", 400, "bad_owner"},
+        {"10.0.1.20", NULL, "\xff", 400, "bad_owner"},
+    };
+    char owner[REGISTRAR_OWNER_MAX + 2];
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        put_on(&f, &asked, rows[i].address, rows[i].interface, rows[i].owner);
+        assert_int_equal(asked.status, rows[i].status);
+        assert_string_equal(asked.code, rows[i].code);
+        assert_null(asked.wait);
+    }
+    memset(owner, 'a', sizeof(owner) - 1);
+    owner[sizeof(owner) - 1] = '\0';
+    put(&f, &asked, "10.0.1.20", owner);
+    assert_int_equal(asked.status, 400);
+    settle(&f);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 0);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
+static void test_limit(void **unused _unused_)
+{
+    Asked asked[3] = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    f.options.ipv4_limit = 3; /* the primary and two more */
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    register_ok(&f, "10.0.1.21", "b");
+    put(&f, &asked[0], "10.0.1.22", "c");
+    assert_int_equal(asked[0].status, 507);
+    assert_string_equal(asked[0].code, "address_limit");
+    /* A released one makes room, before its cooldown is over. */
+    give_back(&f, &asked[1], "10.0.1.20", "a");
+    put(&f, &asked[0], "10.0.1.22", "c");
+    settle(&f);
+    assert_int_equal(pending(&f, ASSIGN), 0);
+    unassign_ok(&f);
+    assign_ok(&f);
+    assert_int_equal(asked[0].status, 200);
+    /* Nor does one that is wanted again find room when it was given away. */
+    put(&f, &asked[2], "10.0.1.20", "a");
+    assert_int_equal(asked[2].status, 507);
+    fixture_done(&f);
+}
+
+/* The limit is unknown, and EC2 says that it is reached. */
+static void test_limit_of_ec2(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    give_back(&f, &deleted, "10.0.1.20", "a");
+    put(&f, &asked, "10.0.1.21", "b");
+    settle(&f);
+    fail_call(&f, ASSIGN, "PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.");
+    unassign_ok(&f);
+    fail_call(&f, ASSIGN, "PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.");
+    assert_int_equal(asked.status, 507);
+    assert_string_equal(asked.ec2_code, "PrivateIpAddressLimitExceeded");
+    assert_string_equal(asked.request_id, "r-2");
+    assert_int_equal(pending(&f, NULL), 0);
+    assert_null(find(&f, "10.0.1.21"));
+    fixture_done(&f);
+}
+
+/* ------------------------------------------------------------------ interfaces of this node */
+
+static void test_move_within_node(void **unused _unused_)
+{
+    Asked asked = {0};
+    Registration r;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "pod-a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(asked.status, 200);
+
+    put_on(&f, &asked, "2001:db8::20", "eth2", "pod-b");
+    settle(&f);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    /* Killed now, the daemon would find what was answered. */
+    assert_int_equal(stored(&f, "2001:db8::20", &r), 1);
+    look_answer(&f, ENI, "", "2001:db8::20");
+    assert_true(
+        fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(asked.status, 200);
+    assert_string_equal(asked.interface, "eth2");
+    assert_string_equal(find(&f, "2001:db8::20")->owner, "pod-b");
+
+    /* And when it fails, it is where it was, and whose it was. */
+    put_on(&f, &asked, "2001:db8::20", "eth1", "pod-c");
+    settle(&f);
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    assert_string_equal(find(&f, "2001:db8::20")->owner, "pod-b");
+    assert_string_equal(find(&f, "2001:db8::20")->network_interface_id, "eni-2");
+    assert_true(find(&f, "2001:db8::20")->assigned);
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_register),
+        cmocka_unit_test(test_batching),
+        cmocka_unit_test(test_release),
+        cmocka_unit_test(test_register_during_unassign),
+        cmocka_unit_test(test_release_during_assign),
+        cmocka_unit_test(test_release_before_assign),
+        cmocka_unit_test(test_reclaim),
+        cmocka_unit_test(test_owners),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_limit_of_ec2),
+        cmocka_unit_test(test_move_within_node),
+    };
+
+    log_set_max_level(LOG_CRIT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
