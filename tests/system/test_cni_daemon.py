@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""multus-eks-ip and multus-eksctl with the real daemon: from a chain to the simulator's EC2 and back."""
+
+import os
+import subprocess
+
+import pytest
+from ec2sim.node import Topology
+
+from cnichain import PluginError, Runtime, real_plugin
+from fleet import Fleet
+from registering import ASSIGN, ASSIGN6, Registering, scenario, until
+
+CTL = os.path.join(os.environ.get("BUILD", "build"), "multus-eksctl")
+FIRST, FIRST6 = "10.0.10.200", "2001:db8:e2c:10::aa"
+
+pytestmark = pytest.mark.skipif(not all(map(real_plugin, ("macvlan", "static"))),
+                                reason="no CNI plugins macvlan, static: containernetworking-plugins")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    with Topology(scenario(), nodes=()) as region:
+        yield Fleet(region, tmp_path_factory.mktemp("nodes"))
+
+
+@pytest.fixture
+def node(fleet):
+    with Registering(fleet, release_cooldown="100ms") as node:
+        yield node
+
+
+@pytest.fixture
+def runtime(node):
+    with Runtime(node.node) as runtime:
+        yield runtime
+
+
+def network(node, *addresses, version="1.0.0"):
+    return {"cniVersion": version, "name": "oam",
+            "plugins": [{"type": "macvlan", "master": "eth1",
+                         "ipam": {"type": "static", "addresses": [{"address": a} for a in addresses]}},
+                        {"type": "multus-eks-ip", "socket": node.daemon.socket_path}]}
+
+
+def ctl(node, command, *args):
+    return subprocess.run([CTL, command, "--socket", node.daemon.socket_path, *args], capture_output=True,
+                          text=True, timeout=60, check=False)
+
+
+def test_a_pods_life(node, runtime):
+    pod = runtime.attach(network(node, f"{FIRST}/24", f"{FIRST6}/64"))
+    pod.add()
+    assert FIRST in node.in_ec2() and FIRST6 in node.in_ec2_6()
+    assert node.owners() == {FIRST: pod.owner, FIRST6: pod.owner}
+    assert (len(node.calls(ASSIGN)), len(node.calls(ASSIGN6))) == (1, 1)
+    pod.check()
+
+    table = ctl(node, "addresses").stdout
+    assert FIRST in table and pod.owner in table
+    pod.delete()
+    pod.delete()
+    node.wait_gone(FIRST)
+    until(lambda: not node.addresses(), "the release")
+
+
+def test_refused_address_gives_the_others_back(node, runtime):
+    """The subnet's first address is the router's."""
+    pod = runtime.attach(network(node, f"{FIRST}/24", "10.0.10.1/24"))
+    with pytest.raises(PluginError) as raised:
+        pod.add()
+    assert raised.value.code == 100
+    assert raised.value.message.startswith("10.0.10.1: ")
+    node.wait_gone(FIRST)
+    until(lambda: not node.addresses(), "the release")
+    pod.delete()
+
+
+def test_garbage_collection(node, runtime):
+    kept = runtime.attach(network(node, f"{FIRST}/24"))
+    lost = runtime.attach(network(node, "10.0.10.201/24"))
+    kept.add()
+    lost.add()
+    runtime.garbage_collect(network(node, version="1.1.0"), [kept])
+    node.wait_gone("10.0.10.201")
+    assert node.owners() == {FIRST: kept.owner}
+
+
+def test_by_hand(node):
+    result = ctl(node, "register", FIRST, FIRST6)
+    assert (result.returncode, result.stderr) == (0, "")
+    eni = node.eni()["id"]
+    assert result.stdout == f"{FIRST} registered on eth1 ({eni})\n{FIRST6} registered on eth1 ({eni})\n"
+    assert FIRST in node.in_ec2() and FIRST6 in node.in_ec2_6()
+
+    assert ctl(node, "unregister", "--owner", "somebody", FIRST).returncode == 5
+    assert ctl(node, "register", "10.0.10.1").returncode == 5
+    assert ctl(node, "register", "192.0.2.1").returncode == 5
+    assert ctl(node, "register", "--interface", "eth9", FIRST).returncode == 5
+    result = ctl(node, "unregister", FIRST, FIRST6)
+    assert (result.returncode, result.stderr) == (0, "")
+    node.wait_gone(FIRST)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""multus-eksctl register, unregister and addresses, against a daemon without EC2."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from fakedaemon import FakeDaemon, error
+
+CTL = os.path.join(os.environ.get("BUILD", "build"), "multus-eksctl")
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    with FakeDaemon(tmp_path / "sock") as daemon:
+        yield daemon
+
+
+def ctl(daemon, command, *args):
+    return subprocess.run([CTL, command, "--socket", daemon.path, *args], capture_output=True, text=True,
+                          timeout=30, check=False)
+
+
+def test_register_and_unregister(daemon):
+    result = ctl(daemon, "register", "--interface", "eth2", "10.0.1.7", "2001:DB8::0:7")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == ("10.0.1.7 registered on eth2 (eni-0b)\n"
+                             "2001:db8::7 registered on eth2 (eni-0b)\n")
+    assert daemon.owners() == {"10.0.1.7": "multus-eksctl", "2001:db8::7": "multus-eksctl"}
+    assert daemon.methods() == ["POST"]
+
+    result = ctl(daemon, "unregister", "2001:db8::7", "10.0.1.7")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "2001:db8::7 given back\n10.0.1.7 given back\n"
+    assert daemon.addresses == {}
+
+
+def test_interface_is_left_to_the_daemon(daemon):
+    ctl(daemon, "register", "10.0.1.7")
+    assert daemon.requests[0][2] == {"owner": "multus-eksctl", "addresses": [{"address": "10.0.1.7"}]}
+
+
+def test_owner_with_any_characters(daemon):
+    owner = "a b&c=d/é?#%+"
+    assert ctl(daemon, "register", "--owner", owner, "10.0.1.7").returncode == 0
+    assert ctl(daemon, "unregister", "10.0.1.7").returncode == 5
+    assert daemon.owners() == {"10.0.1.7": owner}
+    assert ctl(daemon, "unregister", "--owner", owner, "10.0.1.7").returncode == 0
+    assert daemon.addresses == {}
+
+
+def test_one_of_two_is_refused(daemon):
+    daemon.refuse["10.0.1.1"] = 409, error("reserved", "10.0.1.1 is the VPC's own")
+    result = ctl(daemon, "register", "10.0.1.1", "10.0.1.7")
+    assert result.returncode == 5
+    assert result.stdout == "10.0.1.7 registered on eth1 (eni-0a)\n"
+    assert result.stderr == "multus-eksctl: 10.0.1.1: 10.0.1.1 is the VPC's own (HTTP 409)\n"
+
+
+@pytest.mark.parametrize("status, code", [(400, 5), (404, 5), (409, 5), (422, 5), (507, 5), (429, 3),
+                                          (503, 3), (504, 3), (500, 1), (502, 1), (403, 1)])
+@pytest.mark.parametrize("command", ["register", "unregister"])
+def test_exit_status(daemon, command, status, code):
+    daemon.everything = status, error("word", "sentence", ec2_code="Code", ec2_request_id="req-1")
+    result = ctl(daemon, command, "10.0.1.7")
+    assert result.returncode == code
+    assert f"sentence (HTTP {status}, EC2 Code, request req-1)" in result.stderr
+
+
+def test_worst_of_several(daemon):
+    daemon.refuse["10.0.1.1"] = 503, error("not_ready", "not ready")
+    daemon.refuse["10.0.1.2"] = 409, error("reserved", "reserved")
+    assert ctl(daemon, "register", "10.0.1.1", "10.0.1.7").returncode == 3
+    assert ctl(daemon, "register", "10.0.1.1", "10.0.1.2").returncode == 5
+    daemon.refuse["10.0.1.1"] = 502, error("ec2_error", "EC2 refused")
+    assert ctl(daemon, "register", "10.0.1.1", "10.0.1.2").returncode == 1
+
+
+def test_timeout_means_again(daemon):
+    daemon.silent = True
+    result = ctl(daemon, "register", "--timeout", "200ms", "10.0.1.7")
+    assert result.returncode == 3
+    assert "no answer within 0.2 s" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["register", "unregister", "addresses"])
+def test_no_daemon(tmp_path, command):
+    result = ctl(FakeDaemon(tmp_path / "absent"), command, *([] if command == "addresses" else ["10.0.1.7"]))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "the daemon is not running" in result.stderr
+
+
+def test_table(daemon):
+    assert ctl(daemon, "addresses").stdout == "no addresses\n"
+    daemon.addresses = {"10.0.1.7": {"owner": "cni:oam/c0ffee/net1", "interface": "eth1"},
+                        "10.0.2.123": {"owner": "", "interface": "eth2", "state": "released",
+                                       "assigned": False}}
+    result = ctl(daemon, "addresses")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "ADDRESS     INTERFACE  ENI     STATE     ASSIGNED  SINCE                     OWNER",
+        "10.0.1.7    eth1       eni-0a  wanted    yes       2026-11-21T10:55:00.123Z  cni:oam/c0ffee/net1",
+        "10.0.2.123  eth2       eni-0b  released  no        2026-11-21T10:55:00.123Z  -",
+    ]
+
+
+def test_json(daemon):
+    daemon.addresses = {"10.0.1.7": {"owner": "o", "interface": "eth1"}}
+    document = json.loads(ctl(daemon, "addresses", "--json").stdout)
+    assert [item["address"] for item in document["addresses"]] == ["10.0.1.7"]
+
+
+def test_watch_shows_changes_only(daemon):
+    with subprocess.Popen([CTL, "addresses", "--watch", "--json", "--socket", daemon.path],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert json.loads(process.stdout.readline()) == {"addresses": []}
+        while len(daemon.requests) < 2:  # asked again, and nothing has changed
+            daemon.stopping.wait(0.01)
+        daemon.addresses = {"10.0.1.7": {"owner": "o", "interface": "eth1"}}
+        assert json.loads(process.stdout.readline())["addresses"][0]["address"] == "10.0.1.7"
+        daemon.everything = 500, error("internal", "stumbled")
+        assert process.wait() == 1
+        assert "stumbled" in process.stderr.read()
+
+
+COMPLETION = os.path.abspath("conf/multus-eksctl.bash")
+
+
+@pytest.mark.parametrize("words, wanted", [
+    (["multus-eksctl", "re"], {"register"}),
+    (["multus-eksctl", ""], {"status", "addresses", "register", "unregister", "plan", "check-config",
+                             "--help", "--version"}),
+    (["multus-eksctl", "addresses", "--"], {"--json", "--watch", "--socket", "--help"}),
+    (["multus-eksctl", "register", "--o"], {"--owner"}),
+    (["multus-eksctl", "unregister", "--i"], set()),
+])
+def test_completion(words, wanted):
+    script = f"""source {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+                 _multus_eksctl; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    result = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True,
+                            check=True)
+    assert set(result.stdout.split()) == wanted
+
+
+def test_completion_of_registered_addresses(daemon):
+    """unregister offers what is registered; the daemon is asked at the socket of the command line."""
+    daemon.addresses = {"10.0.1.7": {"owner": "o", "interface": "eth1"},
+                        "2001:db8::7": {"owner": "o", "interface": "eth1"}}
+    script = f"""source {COMPLETION}; COMP_WORDS=(multus-eksctl unregister --socket {daemon.path} 1)
+                 COMP_CWORD=4; _multus_eksctl; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    env = {**os.environ, "PATH": os.path.abspath(os.path.dirname(CTL)) + ":" + os.environ["PATH"]}
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=env)
+    assert result.stdout.split() == ["10.0.1.7"]

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifests of conf/examples do what they say: their shell runs, against a daemon without EC2."""
+
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
+import yaml
+
+from cnichain import PluginError, Runtime, invoke
+from fakedaemon import FakeDaemon, error
+
+EXAMPLES = pathlib.Path("conf/examples")
+SOCKET = "/run/multus-eks/multus-eks.sock"
+
+pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    with FakeDaemon(tmp_path / "sock") as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def runtime():
+    with Runtime() as runtime:
+        yield runtime
+
+
+def documents(name):
+    return [document for document in yaml.safe_load_all((EXAMPLES / name).read_text()) if document]
+
+
+def container(name, kind, container_name):
+    spec = documents(name)[0]["spec"]
+    return next(one for one in spec[kind] if one["name"] == container_name)
+
+
+def script_of(command, daemon):
+    assert command[0] == "sh" and SOCKET in command[2]
+    return ["sh", command[1], command[2].replace(SOCKET, daemon.path)]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_is_yaml_with_kind_and_name(path):
+    for document in documents(path.name):
+        assert document["kind"] and document["apiVersion"] and document["metadata"]["name"]
+
+
+@pytest.mark.parametrize("document", documents("networks.yaml"), ids=lambda d: d["metadata"]["name"])
+def test_network(document):
+    """The list is one that the plugin takes, for the interface that the plugin before it names."""
+    config = json.loads(document["spec"]["config"])
+    first, ours = config["plugins"]
+    assert config["name"] == document["metadata"]["name"]
+    assert (first["type"], ours["type"]) == ("ipvlan", "multus-eks-ip")
+    with pytest.raises(PluginError) as raised:
+        invoke("ADD", {**ours, "cniVersion": config["cniVersion"], "name": config["name"]},
+               {"CNI_CONTAINERID": "a", "CNI_IFNAME": "net1", "CNI_NETNS": "/proc/self/ns/net"})
+    assert "no prevResult" in raised.value.message  # everything before that was right
+
+
+def test_init_container(daemon):
+    env = {"OWNER": "uid-1", "PATH": "/usr/bin:/bin"}
+    init = script_of(container("init-container.yaml", "initContainers", "register")["command"], daemon)
+    subprocess.run(init, env=env, check=True, capture_output=True)
+    assert daemon.addresses == {"10.0.10.50": {"owner": "pod:uid-1", "interface": "eth1"}}
+
+    hook = container("init-container.yaml", "containers", "main")["lifecycle"]["preStop"]["exec"]["command"]
+    subprocess.run(script_of(hook, daemon), env=env, check=True, capture_output=True)
+    assert daemon.addresses == {}
+
+
+def test_init_container_fails_when_refused(daemon):
+    daemon.refuse["10.0.10.50"] = 409, error("reserved", "it is the VPC's own")
+    init = script_of(container("init-container.yaml", "initContainers", "register")["command"], daemon)
+    result = subprocess.run(init, env={"OWNER": "uid-1", "PATH": "/usr/bin:/bin"}, check=False,
+                            capture_output=True, text=True)
+    assert result.returncode != 0
+    assert "it is the VPC's own" in result.stdout
+
+
+def wait_for(daemon, condition):
+    while not condition():
+        daemon.stopping.wait(0.01)
+
+
+def test_sidecar(daemon, runtime):
+    """Follows the pod's addresses: registers, asks again what was refused, gives back, and all at the end."""
+    runtime.uplink("net1")
+    runtime.host.run("ip", "address", "add", "10.0.10.130/24", "dev", "net1")
+    daemon.refuse["10.0.10.131"] = 503, error("not_ready", "later")
+    script = script_of(container("sidecar.yaml", "initContainers", "addresses")["command"], daemon)
+    process = subprocess.Popen([*runtime.host.enter(), *script], stdout=subprocess.DEVNULL,
+                               env={"OWNER": "uid-1", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    try:
+        wait_for(daemon, lambda: set(daemon.addresses) == {"10.0.10.130"})
+        runtime.host.run("ip", "address", "add", "10.0.10.131/24", "dev", "net1")
+        wait_for(daemon, lambda: len(daemon.requests) > 1)
+        daemon.refuse.clear()
+        wait_for(daemon, lambda: set(daemon.addresses) == {"10.0.10.130", "10.0.10.131"})
+        runtime.host.run("ip", "address", "delete", "10.0.10.131/24", "dev", "net1")
+        wait_for(daemon, lambda: set(daemon.addresses) == {"10.0.10.130"})
+        assert daemon.owners() == {"10.0.10.130": "pod:uid-1"}
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        assert daemon.addresses == {}
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

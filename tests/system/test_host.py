@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon does to the host beside the links: nodeadm's files, drivers for DPDK."""
+
+import os
+
+import pytest
+from ec2sim.node import Topology
+from ec2sim.scenario import default_scenario
+from harness import INSTANCE, NETWORKS, SUBNETS, Daemon, leaked, message_ids, multus_enis
+
+DROP_IN = "etc/eks/nodeadm.d/50-multus-eks.yaml"
+OWNERS = f"etc/eks/nodeadm/udev-net-manager/{INSTANCE}"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The root of an EKS AMI."""
+    root = tmp_path / "root"
+    (root / "etc/eks/nodeadm").mkdir(parents=True)
+    return root
+
+
+@pytest.fixture
+def eks(region, tmp_path, root):
+    """A daemon on the sample node that has an EKS AMI, not started yet."""
+    daemon = Daemon(region.node, tmp_path, arguments=[f"--root={root}"])
+    yield daemon
+    daemon.kill()
+
+
+def test_max_pods(region, eks, root):
+    eks.start()
+    eks.wait_ready()
+    # What nodeadm-run finds when it starts, which is after READY.
+    text = (root / DROP_IN).read_text()
+    assert 'maxPodsExpression: "((default_enis - 3) * (ips_per_eni - 1)) + 2"' in text
+    assert len(eks.log(message_ids()["MAX_PODS_SET"])) == 1
+    assert {p.name: p.read_text() for p in (root / OWNERS).iterdir()} == {
+        f"{prefix}{n}": "cni" for prefix in ("eth", "multus") for n in (1, 2, 3)}
+    assert eks.stop() == 0
+
+    before = {p: p.stat().st_ino for p in root.rglob("*")}
+    eks.start()
+    eks.wait_ready()
+    assert {p: p.stat().st_ino for p in root.rglob("*")} == before
+    assert eks.log(message_ids()["MAX_PODS_SET"]) == []
+    assert eks.stop() == 0
+
+    eks.configure("[daemon]\nmax_pods = none\n" + NETWORKS)
+    eks.start()
+    eks.wait_ready()
+    assert not (root / DROP_IN).exists()
+
+
+def test_max_pods_of_the_user(region, eks, root):
+    users = root / "etc/eks/nodeadm.d/90-mine.yml"
+    users.parent.mkdir()
+    users.write_text("spec:\n  kubelet:\n    config:\n      maxPods: 20\n")
+    eks.start()
+    eks.wait_ready()
+    assert not (root / DROP_IN).exists()
+    entries = eks.log(message_ids()["MAX_PODS_LEFT"])
+    assert len(entries) == 1 and str(users) in entries[0]["MESSAGE"]
+    assert int(entries[0]["PRIORITY"]) == 5
+
+
+def test_max_pods_unwritable(region, eks, root):
+    (root / "etc/eks/nodeadm.d").write_text("")
+    eks.start()
+    assert eks.wait_ready()["phase"] == "ready"
+    entries = eks.log(message_ids()["MAX_PODS_FAILED"])
+    assert len(entries) == 1 and "maxPods" in entries[0]["MESSAGE"]
+    assert int(entries[0]["PRIORITY"]) == 4
+
+
+def test_max_pods_counts_what_is_attached(region, eks, root):
+    region.control.faults({"action": "AttachNetworkInterface", "k": 2, "do": "error",
+                           "code": "AttachmentLimitExceeded"})
+    eks.configure("[daemon]\non_failure = continue\n" + NETWORKS)
+    eks.start()
+    assert eks.wait_ready()["phase"] == "degraded"
+    assert "(default_enis - 2)" in (root / DROP_IN).read_text()
+
+
+def test_max_pods_of_the_first_card(tmp_path, root):
+    """nodeadm's default_enis are those of network card 0."""
+    scenario = default_scenario()
+    scenario["instances"][0]["type"] = "p4d.24xlarge"
+    networks = "".join(f"[network n{card}]\nsubnets = {subnet}\nnetwork_card = {card}\n"
+                       for card, subnet in enumerate(SUBNETS))
+    with Topology(scenario) as region, Daemon(region.node, tmp_path, networks,
+                                              arguments=[f"--root={root}"]) as daemon:
+        assert len(daemon.wait_ready()["interfaces"]) == 3
+        assert "(default_enis - 1)" in (root / DROP_IN).read_text()
+
+
+def test_nothing_is_known_nothing_is_changed(region, eks, root):
+    """The interfaces of an earlier boot may well be attached."""
+    eks.start()
+    eks.wait_ready()
+    assert eks.stop() == 0
+    region.control.deny("ec2:DescribeInstances")
+    eks.configure("[daemon]\non_failure = continue\n" + NETWORKS)
+    eks.start()
+    assert eks.wait_ready()["phase"] == "degraded"
+    assert "(default_enis - 3)" in (root / DROP_IN).read_text()
+
+
+def test_no_eks_ami(region, eks, root):
+    os.rename(root / "etc/eks", root / "etc/other")
+    eks.start()
+    eks.wait_ready()
+    assert not (root / "etc/eks").exists()
+    assert eks.errors() == []
+
+
+def test_driver_needs_a_pci_device(region, daemon):
+    daemon.configure(NETWORKS + "driver = vfio-pci\n")
+    daemon.start()
+    assert daemon.wait_exit() == 1
+    failures = [e["MESSAGE"] for e in daemon.log(message_ids()["LINK_FAILED"])]
+    assert len(failures) == 3
+    assert all("is no PCI device" in m and "driver = kernel" in m for m in failures)
+    # Each is told once to whoever reads warnings and errors, and the boot's end after them.
+    assert sorted(daemon.errors()[:-1]) == sorted(failures)
+    # What this run made is given back, and nobody looked for the devices until attach_timeout.
+    assert multus_enis(region) == [] and leaked(region) == []
+
+
+def test_no_pci_address_of_a_veth(region, daemon):
+    daemon.start()
+    for interface in daemon.wait_ready()["interfaces"]:
+        assert interface["driver"] == "kernel" and interface["pci_address"] is None

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The launch hook of the Auto Scaling group: kept waiting, then answered, or let alone."""
+
+import signal
+
+import pytest
+from ec2sim.node import Topology
+from ec2sim.scenario import default_scenario
+
+from fleet import PRIMARY_SUBNET, Fleet
+from harness import NETWORKS, message_ids
+
+COMPLETE, HEARTBEAT = "CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    scenario = default_scenario()
+    ending = {"name": "drain", "transition": "autoscaling:EC2_INSTANCE_TERMINATING"}
+    for name, hooks in (("hookless", []), ("draining", [ending]),
+                        ("impatient", [{"name": "launch", "heartbeat_timeout": 2}]),
+                        ("two", [{"name": "ours"}, {"name": "theirs"}, ending])):
+        scenario["asgs"].append({"name": name, "hooks": hooks, "subnets": [PRIMARY_SUBNET]})
+    with Topology(scenario, nodes=()) as region:
+        yield Fleet(region, tmp_path_factory.mktemp("nodes"))
+
+
+@pytest.fixture(autouse=True)
+def _clean(fleet):
+    yield
+    fleet.control.gate_off()
+    fleet.control.plug(order=[])
+    fleet.control.faults()
+    fleet.control.deny()
+    for node in list(fleet.region.nodes.values()):
+        fleet.retire(node)
+    assert fleet.available() == []
+
+
+def configured(hook="auto", on_failure="block") -> str:
+    return f"[daemon]\nlifecycle_hook = {hook}\non_failure = {on_failure}\n{NETWORKS}"
+
+
+def boot(fleet, node, config=NETWORKS, completions=0):
+    """Boot until READY=1 and so many completions of hooks are done; returns the daemon, stopped."""
+    fleet.control.clear()
+    daemon = fleet.daemon(node, config)
+    if completions:
+        fleet.control.gate(COMPLETE, k=completions, when="after")
+    daemon.start()
+    status = daemon.wait_ready()
+    if completions:
+        fleet.control.gate_reached()
+        fleet.control.gate_release()
+    # counted when it begins: no call was still to come when the log was read
+    assert completions or status["calls"]["total"] == len(fleet.control.calls())
+    assert daemon.stop() == 0
+    return daemon
+
+
+def state(fleet, node) -> str:
+    return fleet.control.state()["instances"][node.instance_id]["lifecycle_state"]
+
+
+def asked_autoscaling(fleet) -> list:
+    return [c["action"] for c in fleet.control.calls() if c["service"] == "autoscaling"]
+
+
+def test_continue_when_ready(fleet):
+    node = fleet.launch()
+    boot(fleet, node, completions=1)
+    assert fleet.lifecycle(node) == ["CONTINUE"]
+    assert state(fleet, node) == "InService"
+
+
+def test_not_before_ready(fleet):
+    """As long as a device is missing, the instance waits."""
+    node = fleet.launch()
+    daemon = fleet.daemon(node)
+    fleet.control.gate("link", k=3)
+    daemon.start()
+    fleet.control.gate_reached()
+    assert fleet.lifecycle(node) == [""]
+    fleet.control.gate(COMPLETE, when="after")
+    daemon.wait_ready()
+    fleet.control.gate_reached()
+    assert fleet.lifecycle(node) == ["CONTINUE"]
+    fleet.control.gate_off()
+    assert daemon.stop() == 0
+
+
+def test_abandon_when_failed(fleet):
+    node = fleet.launch()
+    fleet.control.deny("ec2:AttachNetworkInterface")
+    daemon = fleet.daemon(node, configured())
+    daemon.start()
+    assert daemon.wait_exit() == 1
+    assert "READY" not in daemon.notified
+    assert fleet.lifecycle(node) == ["ABANDON"]
+
+
+def test_abandon_when_nothing_is_known_but_the_group(fleet):
+    node = fleet.launch()
+    fleet.control.deny("ec2:DescribeNetworkInterfaces")
+    daemon = fleet.daemon(node, configured())
+    daemon.start()
+    assert daemon.wait_exit() == 1
+    assert fleet.lifecycle(node) == ["ABANDON"]
+
+
+@pytest.mark.parametrize("action", ["DescribeLifecycleHooks", COMPLETE])
+def test_stopped_while_abandoning(fleet, action):
+    """The status tells the failure until the end, and SIGTERM does not wait for AWS."""
+    node = fleet.launch()
+    fleet.control.deny("ec2:DescribeNetworkInterfaces")
+    fleet.control.gate(action)
+    daemon = fleet.daemon(node, configured())
+    daemon.start()
+    fleet.control.gate_reached()
+    status = daemon.status()
+    assert (status["phase"], status["ready"]) == ("failed", False)
+    assert "DescribeNetworkInterfaces" in status["error"]
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.wait_exit(5) == 0
+    assert "READY" not in daemon.notified
+    fleet.control.gate_release()
+
+
+def test_failed_run_of_a_node_in_service(fleet):
+    """It has nothing to abandon, and no complaint about that."""
+    node = fleet.launch()
+    daemon = boot(fleet, node, configured(), completions=1)
+    fleet.control.gate_off()
+    fleet.control.deny("ec2:DescribeNetworkInterfaces")
+    daemon.start()
+    assert daemon.wait_exit() == 1
+    assert state(fleet, node) == "InService" and fleet.lifecycle(node) == ["CONTINUE"]
+    assert len(daemon.errors()) == 2
+
+
+def test_continue_when_degraded(fleet):
+    node = fleet.launch()
+    fleet.control.deny("ec2:AttachNetworkInterface")
+    boot(fleet, node, configured(on_failure="continue"), completions=1)
+    assert fleet.lifecycle(node) == ["CONTINUE"]
+
+
+def test_heartbeats(fleet):
+    """Two seconds is all that the group waits; the boot takes longer."""
+    node = fleet.launch(asg="impatient")
+    daemon = fleet.daemon(node)
+    fleet.control.plug(order=[7, 1], name="ens%d")
+    fleet.control.gate(HEARTBEAT, k=3, when="after")
+    daemon.start()
+    fleet.control.gate_reached()
+    assert fleet.lifecycle(node) == [""]
+    fleet.control.gate(COMPLETE, when="after")
+    stranger = fleet.control.post("/foreign-eni", {
+        "subnet": PRIMARY_SUBNET, "instance": node.instance_id, "device_index": 7})["id"]
+    daemon.wait_ready()
+    fleet.control.gate_reached()
+    assert fleet.lifecycle(node) == ["CONTINUE"]
+    fleet.control.gate_off()
+    assert daemon.stop() == 0
+    fleet.control.delete(f"/enis/{stranger}")
+
+
+@pytest.mark.parametrize("group", ["hookless", "draining"])
+def test_no_launch_hook(fleet, group):
+    node = fleet.launch(asg=group)
+    daemon = boot(fleet, node)
+    assert COMPLETE not in asked_autoscaling(fleet)
+    assert daemon.errors() == []
+    assert state(fleet, node) == "InService"
+
+
+def test_several_hooks(fleet):
+    """Not ours to guess: nothing is completed, and it is said which name to configure."""
+    node = fleet.launch(asg="two")
+    daemon = boot(fleet, node)
+    assert fleet.lifecycle(node) == ["", ""]
+    assert len(daemon.log(message_ids()["LIFECYCLE_FAILED"])) == 1
+
+
+def test_named_hook(fleet):
+    node = fleet.launch(asg="two")
+    daemon = boot(fleet, node, configured("ours"), completions=1)
+    assert fleet.lifecycle(node) == ["CONTINUE", ""]
+    assert daemon.errors() == []
+
+
+def test_named_hook_is_absent(fleet):
+    node = fleet.launch()
+    daemon = boot(fleet, node, configured("misspelt"))
+    assert fleet.lifecycle(node) == [""]
+    assert len(daemon.log(message_ids()["LIFECYCLE_FAILED"])) == 1
+
+
+def test_hooks_are_none_of_our_business(fleet):
+    node = fleet.launch()
+    boot(fleet, node, configured("none"))
+    assert fleet.lifecycle(node) == [""]
+    assert asked_autoscaling(fleet) == ["DescribeAutoScalingGroups"]  # for its tags
+
+
+def test_in_service_already(fleet):
+    node = fleet.launch()
+    daemon = boot(fleet, node, completions=1)
+    fleet.control.clear()
+    daemon.start()
+    daemon.wait_ready()
+    assert asked_autoscaling(fleet) == ["DescribeAutoScalingGroups"]
+    assert daemon.stop() == 0
+
+
+def test_no_group(fleet):
+    """Karpenter, or a plain instance."""
+    node = fleet.launch(asg="")
+    daemon = boot(fleet, node)
+    assert asked_autoscaling(fleet) == []
+    assert daemon.errors() == []
+    assert [e["tags"].get("multus-eks:nodegroup") for e in fleet.interfaces(node)] == [None] * 3
+
+
+def test_completed_by_somebody_else(fleet):
+    """An answer that is lost has completed it all the same: the next try finds nothing to complete."""
+    node = fleet.launch()
+    fleet.control.faults({"action": COMPLETE, "do": "close-after"})
+    daemon = boot(fleet, node, completions=2)
+    assert [c["code"] for c in fleet.control.calls(COMPLETE)][1] == "ValidationError"
+    assert fleet.lifecycle(node) == ["CONTINUE"]
+    assert daemon.log(message_ids()["LIFECYCLE_FAILED"]) == []

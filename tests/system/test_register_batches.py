@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many requests, few calls; and requests that come while a call is under way.
+
+Calls are held at the simulator's gate until the daemon is seen to know of all
+requests that the test is about.
+"""
+
+import pytest
+from harness import SUBNETS
+from registering import ASSIGN, ASSIGN6, ETH1, UNASSIGN, UNASSIGN6, Registering, until
+
+A, B, C, D = (f"10.0.10.{n}" for n in range(201, 205))
+V4 = (A, ASSIGN, UNASSIGN)
+V6 = ("2001:db8:e2c:10::a1", ASSIGN6, UNASSIGN6)
+#: held before EC2 has carried it out, or before it has answered
+HELD = [(*family, when) for family in (V4, V6) for when in ("before", "after")]
+
+
+@pytest.fixture
+def node(pods):
+    """A node whose addresses are unassigned as soon as they are given back."""
+    with Registering(pods, release_cooldown="0") as node:
+        yield node
+
+
+def asked(call) -> list:
+    """The addresses that a call names."""
+    return [value for key, value in call["params"].items() if ".".join(key.split(".")[:-1]) in
+            ("PrivateIpAddress", "Ipv6Addresses")]
+
+
+def statuses(pending) -> list:
+    return [each.reply().status for each in pending]
+
+
+# -- batches ---------------------------------------------------------------
+
+def test_fifty_at_once(node):
+    addresses = [f"10.0.10.{n}" for n in range(150, 200)]
+    node.control.gate(ASSIGN)
+    pending = [node.begin("PUT", address, f"pod-{address}") for address in addresses]
+    node.control.gate_reached()
+    node.wait_known(*addresses)
+    node.control.gate_release()
+    assert statuses(pending) == [200] * 50
+    calls = [asked(call) for call in node.calls(ASSIGN)]
+    assert len(calls) <= 2
+    assert sorted(sum(calls, [])) == addresses
+    assert node.in_ec2() == set(addresses)
+    assert node.owners() == {address: f"pod-{address}" for address in addresses}
+
+    node.control.gate(UNASSIGN)
+    pending = [node.begin("DELETE", address, f"pod-{address}") for address in addresses]
+    node.control.gate_reached()
+    assert statuses(pending) == [200] * 50
+    node.control.gate_release()
+    until(lambda: not node.addresses(), "the release")
+    assert len(node.calls(UNASSIGN)) <= 2
+    assert node.in_ec2() == set()
+
+
+def test_interfaces_do_not_wait_for_each_other(pods):
+    with Registering(pods, ETH1.replace(SUBNETS[0], f"{SUBNETS[0]}, {SUBNETS[1]}")) as node:
+        node.control.gate(ASSIGN)
+        held = node.begin("PUT", A)
+        node.control.gate_reached()
+        assert node.put("10.0.20.201").status == 200
+        assert node.owners() == {"10.0.20.201": "pod"}
+        node.control.gate_release()
+        assert held.reply().status == 200
+
+
+def test_several_in_one_request(node):
+    results = node.post([A, "10.0.99.1", "ten", "10.0.10.1", V6[0], B])
+    assert [r["status"] for r in results] == [200, 422, 400, 409, 200, 200]
+    assert [r["error"]["code"] for r in results if "error" in r] == \
+        ["not_in_subnet", "bad_address", "reserved"]
+    assert [asked(call) for call in node.calls(ASSIGN)] == [[A, B]]
+    assert set(node.owners()) == {A, B, V6[0]}
+
+
+def held_batch(node, addresses) -> list:
+    """PUTs that go out as one call after one of another address; their replies."""
+    node.control.gate(ASSIGN6 if ":" in addresses[0] else ASSIGN)
+    first = node.begin("PUT", "2001:db8:e2c:10::f" if ":" in addresses[0] else "10.0.10.210", "first")
+    node.control.gate_reached()
+    pending = [node.begin("PUT", address) for address in addresses]
+    node.wait_known(*addresses)
+    node.control.gate_release()
+    assert first.reply().status == 200
+    return [each.reply() for each in pending]
+
+
+def test_one_that_ec2_does_not_name(pods, node):
+    """A primary address of another interface: EC2 says only that there is one."""
+    foreign = pods.control.post("/foreign-eni", {"subnet": SUBNETS[0], "ipv4": [C]})["id"]
+    replies = held_batch(node, [A, B, C, D])
+    assert [r.status for r in replies] == [200, 200, 409, 200]
+    assert replies[2].code == "reserved" and C in str(asked(node.calls(ASSIGN)[1]))
+    assert set(node.owners()) == {A, B, D, "10.0.10.210"}
+    assert node.in_ec2() == {A, B, D, "10.0.10.210"}
+    pods.control.delete(f"/enis/{foreign}")
+
+
+@pytest.mark.parametrize("addresses", [[A, B, C, D], [f"2001:db8:e2c:10::{n}" for n in "abcd"]])
+def test_one_that_another_node_has(pods, addresses):
+    """IPv4: EC2 names it. IPv6: it does not."""
+    with Registering(pods) as holder, Registering(pods, allow_reassign="no") as node:
+        assert holder.put(addresses[1]).status == 200
+        replies = held_batch(node, addresses)
+        assert [r.status for r in replies] == [200, 409, 200, 200]
+        assert replies[1].code == "address_in_use"
+        assert set(addresses) - node.in_ec2() - node.in_ec2_6() == {addresses[1]}
+        assert addresses[1] not in node.addresses()
+
+
+# -- while a call is under way ---------------------------------------------
+
+@pytest.mark.parametrize("address, assign, unassign, when", HELD)
+def test_release_then_register(node, address, assign, unassign, when):
+    assert node.put(address, "old").status == 200
+    node.control.gate(unassign, when=when)
+    assert node.delete(address, "old").status == 200
+    node.control.gate_reached()
+    again = node.begin("PUT", address, "new")
+    node.wait_known(address)
+    node.control.gate_release()
+    assert again.reply().status == 200
+    assert node.owners() == {address: "new"}
+    assert address in node.in_ec2() | node.in_ec2_6()
+    assert len(node.calls(unassign)) == 1
+
+
+@pytest.mark.parametrize("address, assign, unassign, when", HELD)
+def test_register_then_release(node, address, assign, unassign, when):
+    node.control.gate(assign, when=when)
+    held = node.begin("PUT", address)
+    node.control.gate_reached()
+    node.wait_known(address)
+    assert node.delete(address).status == 200
+    reply = held.reply()
+    assert (reply.status, reply.code) == (409, "released")
+    node.control.gate_release()
+    until(lambda: not node.addresses(), "the release")
+    assert address not in node.in_ec2() | node.in_ec2_6()
+
+
+@pytest.mark.parametrize("address, assign, unassign, when", HELD)
+def test_the_last_word_counts(node, address, assign, unassign, when):
+    """Register, release and register again while the first call is out; then the reverse."""
+    node.control.gate(assign, when=when)
+    first = node.begin("PUT", address, "a")
+    node.control.gate_reached()
+    node.wait_known(address)
+    assert node.delete(address, "a").status == 200
+    assert first.reply().status == 409
+    last = node.begin("PUT", address, "b")
+    node.wait_known(address)
+    node.control.gate_release()
+    assert last.reply().status == 200
+    assert node.owners() == {address: "b"}
+    assert address in node.in_ec2() | node.in_ec2_6()
+
+    node.control.gate(unassign, when=when)
+    assert node.delete(address, "b").status == 200
+    node.control.gate_reached()
+    between = node.begin("PUT", address, "c")
+    node.wait_known(address)
+    assert node.delete(address, "c").status == 200
+    assert between.reply().status == 409
+    node.control.gate_release()
+    until(lambda: not node.addresses(), "the release")
+    assert address not in node.in_ec2() | node.in_ec2_6()
+
+
+def test_newest_owner_wins(node):
+    node.control.gate(ASSIGN)
+    old = node.begin("PUT", A, "old")
+    node.control.gate_reached()
+    node.wait_known(A)
+    new = node.begin("PUT", A, "new")
+    reply = old.reply()
+    assert (reply.status, reply.code) == (409, "superseded")
+    node.control.gate_release()
+    assert new.reply().status == 200
+    assert node.owners() == {A: "new"}
+    assert len(node.calls(ASSIGN)) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_peer_that_vanishes(node, when):
+    """As if the answer had been lost on the way: it is registered, and asking again costs nothing."""
+    node.control.gate(ASSIGN, when=when)
+    gone = node.begin("PUT", A, "impatient")
+    node.control.gate_reached()
+    node.wait_known(A)
+    gone.hang_up()
+    node.control.gate_release()
+    until(lambda: node.owners() == {A: "impatient"}, "the registration")
+    assert node.put(A, "impatient").status == 200
+    assert len(node.calls(ASSIGN)) == 1
+    assert node.daemon.errors() == []
+
+
+# -- EC2 has a bad day -----------------------------------------------------
+
+@pytest.mark.parametrize("do", ["throttle", "500", "503", "close-before", "close-after", "truncated",
+                                "garbage"])
+@pytest.mark.parametrize("address, assign", [V4[:2], V6[:2]])
+def test_call_that_has_to_be_repeated(pods, node, address, assign, do):
+    pods.control.faults({"action": assign, "k": 1, "n": 1, "do": do})
+    assert node.put(address).status == 200
+    assert node.owners() == {address: "pod"}
+    assert address in node.in_ec2() | node.in_ec2_6()
+
+
+@pytest.mark.parametrize("do", ["throttle", "500", "close-before", "close-after"])
+@pytest.mark.parametrize("address, unassign", [V4[::2], V6[::2]])
+def test_release_that_has_to_be_repeated(pods, node, address, unassign, do):
+    assert node.put(address).status == 200
+    pods.control.faults({"action": unassign, "k": 1, "n": 1, "do": do})
+    assert node.delete(address).status == 200
+    until(lambda: not node.addresses(), "the release")
+    assert address not in node.in_ec2() | node.in_ec2_6()
