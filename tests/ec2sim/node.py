@@ -104,10 +104,11 @@ class _Keeper:
 
 def _with_sockets(argv: list, listen: dict) -> list:
     """Have @argv inherit sockets by LISTEN_FDS; names to sockets."""
-    moves = "".join(f"exec {3 + i}<&{50 + i} {50 + i}<&-; " for i in range(len(listen)))
-    # via numbers out of the way: a target may be another one's source
-    aside = "".join(f"exec {50 + i}<&{sock.fileno()} {sock.fileno()}<&-; "
-                    for i, sock in enumerate(listen.values()))
+    numbers = [sock.fileno() for sock in listen.values()]
+    # by way of numbers that are nobody's: a target may be another one's source
+    free = max(numbers + [3 + len(numbers)]) + 1
+    aside = "".join(f"exec {free + i}<&{number} {number}<&-; " for i, number in enumerate(numbers))
+    moves = "".join(f"exec {3 + i}<&{free + i} {free + i}<&-; " for i in range(len(numbers)))
     names = shlex.quote(":".join(listen))
     script = f"{aside}{moves}export LISTEN_PID=$$ LISTEN_FDS={len(listen)} " \
              f"LISTEN_FDNAMES={names}; exec \"$@\""

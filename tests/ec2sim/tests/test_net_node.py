@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes in real namespaces: devices come and go, and nothing is left."""
 
+import fcntl
 import itertools
 import json
 import os
@@ -200,8 +201,16 @@ def test_second_node(region):
         if os.path.exists("/usr/bin/ping") else None
 
 
-def test_sockets_are_passed_on(region):
-    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as two:
+def numbered(at_least):
+    """A socket whose descriptor is the first free one from there."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return socket.socket(fileno=fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, at_least))
+
+
+@pytest.mark.parametrize("numbers", [(3, 3), (50, 51), (51, 50), (100, 3)])
+def test_sockets_are_passed_on(region, numbers):
+    """Whatever numbers they have here, they arrive as 3 and 4."""
+    with numbered(numbers[0]) as one, numbered(numbers[1]) as two:
         script = ("import os, socket as s; assert os.environ['LISTEN_PID'] == str(os.getpid());"
                   "print(os.environ['LISTEN_FDNAMES'], s.socket(fileno=3).getsockname(),"
                   "s.socket(fileno=4).getsockname())")
