@@ -421,14 +421,15 @@ static void on_nsid(Watch *watch, int nsid)
 static void on_namespace_told(const NsnlEvent *event, void *userdata)
 {
     Watch *watch = userdata;
-    Namespace *namespace = namespace_find(watch, event->nsid);
+    Namespace *known = namespace_find(watch, event->nsid);
     int r = 0;
 
     if (event->type != NSNL_EVENT_NAMESPACE_NEW || event->nsid == nsnl_own_id(watch->nsnl))
         return;
-    if (namespace)
-    namespace->told = true;
-    else r = namespace_add(watch, event->nsid, &namespace);
+    if (known)
+        known->told = true;
+    else
+        r = namespace_add(watch, event->nsid, &known);
     if (r < 0)
         watch->error = r;
 }
