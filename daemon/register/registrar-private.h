@@ -9,6 +9,12 @@
 
 #define REGISTRAR_MESSAGE_MAX 512
 #define REGISTRAR_FRESH       USEC_PER_MINUTE /* so long EC2's describes may not show what it has done */
+/*
+ * So long what EC2 has said is repeated without asking it again. Nobody tells us when another node takes an
+ * address; so whoever asks for it later gets an answer that EC2 gave, of one look at the interface for all who
+ * ask meanwhile.
+ */
+#define REGISTRAR_TRUST (5 * USEC_PER_SEC)
 
 /* One Multus interface. Its strings are its own. */
 typedef struct Interface {
@@ -16,7 +22,7 @@ typedef struct Interface {
     char *ifname;
     char *network;
     InPrefix prefixes[2]; /* IPv4, IPv6 */
-    InAddr primary;       /* its own IPv4 address, never given to anybody */
+    InAddr own[2];        /* its own addresses by family, never given to anybody */
     InAddr *seen;         /* what EC2 showed on it, but the primary; until registrar_start() */
     size_t n_seen;
     unsigned n_fixed[2]; /* addresses of its own, by family */

@@ -87,7 +87,7 @@ static size_t interface_count(const Registrar *registrar, const Interface *inter
         if (with_released)
             n += r->assigned; /* what EC2 has */
         else
-            n += r->state != REGISTRATION_RELEASED; /* what it will have */
+            n += r->state == REGISTRATION_WANTED; /* what it will have: the others make room */
     }
     return n;
 }
@@ -146,6 +146,7 @@ static void registration_calm(Registration *registration)
 {
     registration->doubt = REGISTRATION_DOUBT_NONE;
     registration->suspect = 0;
+    registration->alone = false;
     registration->n_attempts = 0;
     registration->not_before = 0;
 }
@@ -160,6 +161,7 @@ void registrar_assigned(Registrar *registrar, Registration *registration)
     registration_calm(registration);
     registration_settle(registration);
     registration->assigned = true;
+    registration->confirmed = time_monotonic();
     registration->reclaimed = false;
     registrar->statistics.n_moved_here += registration->fetched;
     registration->fetched = false;
@@ -184,6 +186,11 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
 
     if (registration->previous_interface) {
         registration_restore(registration);
+        registration->reclaimed = false;
+        /* Who had it before has given it back meanwhile. */
+        if (wanted && !registration->owner[0] &&
+            registration_set(registration, REGISTRATION_RELEASED, NULL, NULL, now) == 0)
+            registrar_touch(registrar);
         registrar_kick(registrar, registration);
     } else if (maybe || registration->reclaimed) {
         /* EC2 may have it: nobody's, to be unassigned. Without memory it stays as it is and is asked again.
@@ -340,7 +347,7 @@ static bool is_reserved(const Registrar *registrar, const Interface *interface, 
     if (in_addr_equal(address, &last))
         return true;
     for (size_t i = 0; i < registrar->n_interfaces; i++)
-        if (in_addr_equal(address, &registrar->interfaces[i]->primary))
+        if (in_addr_equal(address, &registrar->interfaces[i]->own[family_index(address->family)]))
             return true;
     return false;
 }
@@ -451,6 +458,34 @@ static int want_new(Registrar *registrar, const InAddr *address, const Interface
     return 0;
 }
 
+static bool is_trusted(const Registration *r)
+{
+    return r->assigned && r->confirmed > 0 && time_add(r->confirmed, REGISTRAR_TRUST) > time_monotonic();
+}
+
+/*
+ * It is here as far as we know, and that is too old to be repeated: EC2 is looked at. Until then the
+ * registration is what it was, on disk and should EC2 not answer.
+ */
+static int want_confirmed(const Registrar *registrar, Registration *r, const char *owner)
+{
+    int res = registration_move(r, r->network_interface_id);
+
+    if (res < 0)
+        return res;
+    res = registration_set(r, REGISTRATION_WANTED, owner, registrar->boot_id, r->since);
+    if (res < 0) {
+        registration_restore(r);
+        return res;
+    }
+
+    registration_calm(r);
+    r->reclaimed = true;
+    r->fetched = false;
+    r->doubt = REGISTRATION_DOUBT_RECLAIM;
+    return 0;
+}
+
 /* The newest owner wins; the wait belongs to the list it is in afterwards. */
 static int registrar_want(Registrar *registrar, Registration *r, Interface *interface, const InAddr *address,
                           const char *owner, RegistrarWait *wait)
@@ -461,7 +496,9 @@ static int registrar_want(Registrar *registrar, Registration *r, Interface *inte
     bool here = r && streq(r->network_interface_id, interface->id) && r->state == REGISTRATION_WANTED;
     int res = 0;
 
-    if (here && !same_owner)
+    if (here && r->assigned && !is_trusted(r))
+        res = want_confirmed(registrar, r, owner);
+    else if (here && !same_owner)
         res = registration_set(r, REGISTRATION_WANTED, owner, registrar->boot_id, r->since);
     else if (!r)
         res = want_new(registrar, address, interface, owner, now, &r);
@@ -491,7 +528,7 @@ static bool answer_from_memory(const Registrar *registrar, const Registration *r
 {
     const Interface *interface;
 
-    if (!r || r->state != REGISTRATION_WANTED || !r->assigned || !streq(r->owner, owner))
+    if (!r || r->state != REGISTRATION_WANTED || !is_trusted(r) || !streq(r->owner, owner))
         return false;
     if (registrar->dirty && !registrar->unwritable)
         return false;
@@ -556,8 +593,10 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     if (untouched)
         registration_restore(r);
     registration_calm(r);
-    if (r->reclaimed)
+    if (r->reclaimed) {
+        registration_settle(r);
         r->assigned = true;
+    }
     registrar_touch(registrar);
     registrar_kick(registrar, r);
     return 0;
@@ -577,6 +616,9 @@ int registrar_release(Registrar *registrar, const InAddr *address, const char *o
     *ret = NULL;
     r = state_find(registrar->state, address);
     if (r && r->state != REGISTRATION_RELEASED && !streq(r->owner, owner)) {
+        /* Should the newer one not get it, nobody wants it. */
+        if (r->previous_owner && streq(r->previous_owner, owner))
+            r->previous_owner[0] = '\0';
         refuse_printf(handler, userdata, 409, "owned_by_another", "%s belongs to %s",
                       in_addr_format(address, text), r->owner);
         return 0;

@@ -67,7 +67,8 @@ int registrar_add_interface(Registrar *registrar, const RegistrarInterface *inte
 /**
  * registrar_start() - read the state, compare it with what EC2 shows, begin
  *
- * What EC2 shows and the state does not know belongs to nobody and is released after the cooldown;
+ * What EC2 shows and the state does not know belongs to nobody and is released after the cooldown (after
+ * the grace when there was a state that could not be read);
  * what the state knows and EC2 does not show has moved away and is dropped (registered less than a
  * minute ago, it is looked at again first, since EC2's describes lag); what an earlier boot registered is
  * stale. The first IPv6 address that the state does not know is the interface's own and left alone. A
@@ -87,7 +88,8 @@ int registrar_start(Registrar *registrar);
  * @ret: set to NULL when the handler was called from inside; else to be freed after the handler, or to
  *       abandon waiting: the registration itself goes on
  *
- * The newest owner wins. Refusals: 400 ambiguous interface, or an owner that is empty, too long or not
+ * The newest owner wins. What EC2 said some seconds ago is not believed: it is asked again, for another node
+ * may have taken the address. Refusals: 400 ambiguous interface, or an owner that is empty, too long or not
  * printable; 404 no such interface; 409 reserved, held elsewhere and allow_reassign is no, superseded by
  * another request, or given back meanwhile; 422 in no Multus subnet; 502 EC2 refused; 504; 507 the
  * interface's address limit. A disk that cannot be written is logged and does not refuse.

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Another node may have taken an address, and nobody tells: what EC2 said a while ago is not repeated
+ * to who asks for it again.
+ */
+
+#include "lib/fake-aws/registry.h"
+#include "register/registrar-private.h"
+#include "util/log.h"
+#include <string.h>
+
+static void begin(Fixture *f)
+{
+    fixture_init(f);
+    fixture_start(f);
+    register_ok(f, "10.0.1.20", "a");
+    register_ok(f, "10.0.1.21", "b");
+    advance(f, REGISTRAR_TRUST);
+}
+
+static void assert_stored(const Fixture *f, const char *text)
+{
+    Registration r;
+
+    assert_int_equal(stored(f, text, &r), 1);
+}
+
+/* One look for all who ask, and then nobody has to for a while. */
+static void test_still_here(void **unused _unused_)
+{
+    Asked asked[3] = {0};
+    Fixture f;
+
+    begin(&f);
+    put(&f, &asked[0], "10.0.1.20", "a");
+    put(&f, &asked[1], "10.0.1.21", "new");
+    settle(&f);
+    assert_int_equal(asked[0].status, 0);
+    assert_int_equal(pending(&f, DESCRIBE), 1);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20 10.0.1.21", "");
+    assert_int_equal(asked[0].status, 200);
+    assert_int_equal(asked[1].status, 200);
+    assert_string_equal(find(&f, "10.0.1.21")->owner, "new");
+    put(&f, &asked[2], "10.0.1.20", "a");
+    assert_int_equal(asked[2].status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 3);
+    fixture_done(&f);
+}
+
+/* It was taken: it is brought back, since that is what was asked for; the other one is not. */
+static void test_taken(void **unused _unused_)
+{
+    static const char *const owners[] = {"a", "new"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+        Asked asked = {0};
+        Fixture f;
+
+        begin(&f);
+        advance(&f, 2 * USEC_PER_MINUTE);
+        put(&f, &asked, "10.0.1.20", owners[i]);
+        settle(&f);
+        look_answer(&f, ENI, "10.0.1.10", "");
+        assert_null(find(&f, "10.0.1.21"));
+        assert_int_equal(asked.status, 0);
+        assign_ok(&f);
+        assert_int_equal(asked.status, 200);
+        assert_int_equal(registrar_statistics(f.registrar)->n_moved_here, 1);
+        assert_int_equal(pending(&f, NULL), 0);
+        fixture_done(&f);
+    }
+}
+
+/* It was taken and cannot be had back: then it is nowhere here. */
+static void test_taken_for_good(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    begin(&f);
+    put(&f, &asked, "10.0.1.20", "a");
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
+    fail_call(&f, ASSIGN, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    assert_null(find(&f, "10.0.1.20"));
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* EC2 does not answer: nobody knows better than before, and the owner is who it was. */
+static void test_no_answer(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    begin(&f);
+    put(&f, &asked, "10.0.1.20", "new");
+    settle(&f);
+    assert_stored(&f, "10.0.1.20");
+    fail_call(&f, DESCRIBE, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    assert_string_equal(find(&f, "10.0.1.20")->owner, "a");
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_WANTED);
+    assert_true(find(&f, "10.0.1.20")->assigned);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* The old owner goes while the new one waits in vain: nobody's. */
+static void test_no_answer_and_given_back(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    begin(&f);
+    put(&f, &asked, "10.0.1.20", "new");
+    settle(&f);
+    give_back(&f, &deleted, "10.0.1.20", "a");
+    assert_int_equal(deleted.status, 409);
+    fail_call(&f, DESCRIBE, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_RELEASED);
+    advance(&f, 40 * SECOND);
+    unassign_ok(&f);
+    assert_null(find(&f, "10.0.1.20"));
+    fixture_done(&f);
+}
+
+/* Given back by the new owner while EC2 is looked at. */
+static void test_given_back(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    begin(&f);
+    put(&f, &asked, "10.0.1.20", "new");
+    settle(&f);
+    give_back(&f, &deleted, "10.0.1.20", "new");
+    settle(&f);
+    assert_int_equal(deleted.status, 200);
+    assert_int_equal(asked.status, 409);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20 10.0.1.21", "");
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_RELEASED);
+    advance(&f, 40 * SECOND);
+    unassign_ok(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 1);
+    fixture_done(&f);
+}
+
+/* What the daemon is killed in the middle of belongs to whom it was answered. */
+static void test_killed(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    begin(&f);
+    put(&f, &asked, "10.0.1.20", "new");
+    settle(&f);
+    fixture_stop(&f);
+    fixture_show(&f, "10.0.1.20");
+    fixture_show(&f, "10.0.1.21");
+    fixture_start(&f);
+    assert_string_equal(find(&f, "10.0.1.20")->owner, "a");
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_still_here),
+        cmocka_unit_test(test_taken),
+        cmocka_unit_test(test_taken_for_good),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_no_answer_and_given_back),
+        cmocka_unit_test(test_given_back),
+        cmocka_unit_test(test_killed),
+    };
+
+    log_set_max_level(LOG_CRIT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
