@@ -49,9 +49,10 @@ static bool wants_look(const Registration *r)
     return r->doubt != REGISTRATION_DOUBT_NONE && r->doubt != REGISTRATION_DOUBT_CONFLICT;
 }
 
+/* What can make room: nobody has claimed it since it was given back, or since the host started. */
 static bool is_spare(const Registration *r)
 {
-    return r->state == REGISTRATION_RELEASED && r->doubt == REGISTRATION_DOUBT_NONE;
+    return r->state != REGISTRATION_WANTED && r->doubt == REGISTRATION_DOUBT_NONE;
 }
 
 /* When it is to be unassigned, USEC_INFINITY: never. */
@@ -114,7 +115,8 @@ typedef struct Choice {
     BatchAction action;
     int family;
     unsigned suspect;
-    bool early; /* unassign what was released before its time */
+    bool early;              /* unassign what is spare, before its time */
+    RegistrationState spare; /* which of it: one after the other */
     size_t max;
 } Choice;
 
@@ -129,7 +131,7 @@ static bool choice_takes(const Choice *choice, const Registration *r, const Batc
     case BATCH_ASSIGN: return wants_assign(r) && r->suspect == choice->suspect;
     case BATCH_MOVE: return r->doubt == REGISTRATION_DOUBT_CONFLICT;
     case BATCH_UNASSIGN:
-        return choice->early ? is_spare(r)
+        return choice->early ? is_spare(r) && r->state == choice->spare
                              : r->doubt == REGISTRATION_DOUBT_NONE && unassign_due(r, rules) <= now;
     case BATCH_LOOK:
     case BATCH_NONE:
@@ -166,7 +168,11 @@ static Choice choose_assign(const Survey *survey, int family, const BatchRules *
     size_t n = survey->n_wanted[f];
 
     if (room < n && survey->n_spare[f] > 0)
-        return (Choice){.action = BATCH_UNASSIGN, .family = family, .early = true, .max = n - room};
+        return (Choice){.action = BATCH_UNASSIGN,
+                        .family = family,
+                        .early = true,
+                        .spare = REGISTRATION_RELEASED,
+                        .max = n - room};
     return (Choice){.action = BATCH_ASSIGN, .family = family, .suspect = survey->suspect, .max = SIZE_MAX};
 }
 
@@ -187,13 +193,24 @@ static Choice choose(const State *state, const char *network_interface_id, const
     return (Choice){.action = BATCH_NONE};
 }
 
+/* Appends to the batch what the choice takes. */
+static void batch_collect(Batch *batch, const State *state, const char *network_interface_id,
+                          const Choice *choice, const BatchRules *rules, usec_t now)
+{
+    for (size_t i = 0; i < state_n(state) && batch->n < choice->max; i++) {
+        Registration *r = state_get(state, i);
+
+        if (is_of_interface(r, network_interface_id) && choice_takes(choice, r, rules, now))
+            batch->registrations[batch->n++] = r;
+    }
+}
+
 int batch_next(const State *state, const char *network_interface_id, const BatchRules *rules, usec_t now,
                Batch *ret, usec_t *ret_due)
 {
     Survey survey = {.due = USEC_INFINITY};
     Registration **registrations;
     Choice choice;
-    size_t n = 0;
 
     for (size_t i = 0; i < state_n(state); i++)
         if (is_of_interface(state_get(state, i), network_interface_id))
@@ -209,13 +226,11 @@ int batch_next(const State *state, const char *network_interface_id, const Batch
     registrations = calloc(state_n(state), sizeof(*registrations));
     if (!registrations)
         return -ENOMEM;
-    for (size_t i = 0; i < state_n(state) && n < choice.max; i++) {
-        Registration *r = state_get(state, i);
-
-        if (is_of_interface(r, network_interface_id) && choice_takes(&choice, r, rules, now))
-            registrations[n++] = r;
-    }
-    *ret = (Batch){.action = choice.action, .family = choice.family, .registrations = registrations, .n = n};
+    *ret = (Batch){.action = choice.action, .family = choice.family, .registrations = registrations};
+    batch_collect(ret, state, network_interface_id, &choice, rules, now);
+    choice.spare = REGISTRATION_STALE;
+    if (choice.early)
+        batch_collect(ret, state, network_interface_id, &choice, rules, now);
     *ret_due = survey.due;
     return 0;
 }

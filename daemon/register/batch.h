@@ -35,7 +35,8 @@ typedef struct BatchRules {
  * @now: CLOCK_REALTIME
  *
  * Assigning goes before unassigning, and of two families the one that has waited longer; but where there
- * is no room, what was released goes first, cooldown or not. What is in flight is passed over.
+ * is no room, what was released goes first, cooldown or not, and after that what is stale. What is in
+ * flight is passed over.
  *
  * Return: 0 with *ret (release with batch_done()) and *ret_due, CLOCK_REALTIME, USEC_INFINITY: never;
  * -ENOMEM.

@@ -8,6 +8,9 @@
  *   in the file, not shown      has moved away: dropped; but what is a moment old is given a minute
  *   shown, not in the file      nobody's: released after the cooldown
  *
+ * Without the file, because it is damaged or a newer version's, all that is shown counts as stale: pods may
+ * be using it, and have the time to say so.
+ *
  * Of IPv6 one address is the interface's own, as configured at its creation, and EC2 does not say which:
  * the first that the file does not know is taken for it and left alone.
  */
@@ -101,7 +104,7 @@ static int interface_see(Interface *interface, const Ec2NetworkInterface *record
     for (size_t i = 0; i < record->n_private_ips; i++) {
         /* The first is the primary one (records.h), should none be marked: it must never be unassigned. */
         if (record->private_ips[i].primary || (i == 0 && !record_has_primary(record))) {
-            interface->primary = record->private_ips[i].address;
+            interface->own[0] = record->private_ips[i].address;
             interface->n_fixed[0]++;
         } else {
             interface->seen[interface->n_seen++] = record->private_ips[i].address;
@@ -160,18 +163,21 @@ static void registrar_set_aside(const Registrar *registrar, const char *suffix, 
     if (aside && rename(registrar->store_path, aside) < 0 && !error)
         error = -errno;
     log_full(LOG_WARNING, error, MESSAGE_STATE_DAMAGED, fields, ARRAY_SIZE(fields),
-             "%s %s: set aside as %s; addresses on the interfaces belong to nobody until they are registered "
-             "again",
+             "%s %s: set aside as %s; addresses on the interfaces belong to nobody and are given back unless "
+             "they are registered again in time (stale_grace)",
              registrar->store_path, reason, aside ? aside : suffix);
 }
 
-static int registrar_load(Registrar *registrar)
+/* ret_forgotten: what was in the file is not known */
+static int registrar_load(Registrar *registrar, bool *ret_forgotten)
 {
     int r;
 
+    *ret_forgotten = false;
     r = store_load(registrar->store_path, registrar->instance_id, &registrar->state);
     if (r == 0 || r == -ENOMEM)
         return r;
+    *ret_forgotten = r != STORE_E_ABSENT && r != STORE_E_FOREIGN;
     if (r == STORE_E_FOREIGN)
         registrar_set_aside(registrar, "foreign", "is of another instance", 0);
     else if (r == STORE_E_NEWER)
@@ -212,6 +218,7 @@ static int registrar_adopt(Registrar *registrar, Registration *r, usec_t now)
     bool this_boot = streq(r->boot_id, registrar->boot_id);
 
     r->assigned = true;
+    r->confirmed = r->doubt == REGISTRATION_DOUBT_NONE ? time_monotonic() : 0;
     r->since = MIN(r->since, now); /* the clock was set back meanwhile */
     if (this_boot || r->state == REGISTRATION_RELEASED)
         return 0;
@@ -242,7 +249,7 @@ static int registrar_compare(Registrar *registrar, usec_t now)
 }
 
 static int registrar_add_unowned(Registrar *registrar, const Interface *interface, const InAddr *address,
-                                 usec_t now)
+                                 RegistrationState state, usec_t now)
 {
     Registration *r;
     int res;
@@ -254,10 +261,11 @@ static int registrar_add_unowned(Registrar *registrar, const Interface *interfac
         return res;
     r->assigned = true;
     registrar->dirty = true;
-    return registration_set(r, REGISTRATION_RELEASED, "", registrar->boot_id, now);
+    return registration_set(r, state, "", registrar->boot_id, now);
 }
 
-static int registrar_take_rest(Registrar *registrar, Interface *interface, usec_t now)
+static int registrar_take_rest(Registrar *registrar, Interface *interface, RegistrationState state,
+                               usec_t now)
 {
     bool own_found = false;
     int res;
@@ -269,10 +277,11 @@ static int registrar_take_rest(Registrar *registrar, Interface *interface, usec_
             continue;
         if (address->family == AF_INET6 && !own_found) {
             own_found = true;
+            interface->own[1] = *address;
             interface->n_fixed[1]++;
             continue;
         }
-        res = registrar_add_unowned(registrar, interface, address, now);
+        res = registrar_add_unowned(registrar, interface, address, state, now);
         if (res < 0)
             return res;
     }
@@ -284,17 +293,19 @@ static int registrar_take_rest(Registrar *registrar, Interface *interface, usec_
 int registrar_start(Registrar *registrar)
 {
     usec_t now = registrar_now(registrar);
+    bool forgotten;
     int r;
 
     assert(!registrar->state);
-    r = registrar_load(registrar);
+    r = registrar_load(registrar, &forgotten);
     if (r < 0)
         return r;
     r = registrar_compare(registrar, now);
     if (r < 0)
         return r;
     for (size_t i = 0; i < registrar->n_interfaces; i++) {
-        r = registrar_take_rest(registrar, registrar->interfaces[i], now);
+        r = registrar_take_rest(registrar, registrar->interfaces[i],
+                                forgotten ? REGISTRATION_STALE : REGISTRATION_RELEASED, now);
         if (r < 0)
             return r;
         queue_kick(registrar->interfaces[i]->queue);

@@ -99,7 +99,8 @@ static void test_next(void **unused _unused_)
         {"wwrr", BATCH_UNASSIGN, "r", 2},
         {"wwwrrr", BATCH_UNASSIGN, "rr", 2},
         {"wr", BATCH_ASSIGN, "w", 2},
-        {"ws", BATCH_ASSIGN, "w", 1}, /* what is stale has its grace: EC2 will say no */
+        {"ws", BATCH_UNASSIGN, "s", 1},      /* nobody has claimed it since the host started */
+        {"wwwsrs", BATCH_UNASSIGN, "rs", 2}, /* released ones first */
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
