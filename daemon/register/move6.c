@@ -9,6 +9,9 @@
  *      |                          |
  *      +-> done                   +-> rolling back -> done
  *
+ * What an instance's first interface has is the host's or a pod's of the VPC CNI: to take it away would cut
+ * off a node. Of the other interfaces EC2 does not say which address is their own.
+ *
  * All addresses are looked up with one call; those of one holder, the first one's, move together. The
  * others are left for the next move, for the caller asks again as long as something is not as wanted.
  *
@@ -236,6 +239,8 @@ static int move_sort_out(Move6 *move, const AwsRecords *records)
             move->outcomes[i] = MOVE6_FREE;
         } else if (streq(holder->network_interface_id, move->network_interface_id)) {
             move->outcomes[i] = MOVE6_OURS;
+        } else if (holder->attachment.attachment_id && holder->attachment.device_index == 0) {
+            move->outcomes[i] = MOVE6_OTHERS;
         } else if (move->holder && !streq(holder->network_interface_id, move->holder)) {
             move->outcomes[i] = MOVE6_LATER;
         } else {

@@ -16,6 +16,7 @@ typedef enum Move6Outcome {
     MOVE6_MOVED,   /* now it is */
     MOVE6_UNTOLD,  /* nobody knows: look at our interface */
     MOVE6_LATER,   /* yet another interface has it: move it next */
+    MOVE6_OTHERS,  /* it is on an instance's first interface, and so the host's own or the VPC CNI's */
     MOVE6_REFUSED, /* see error; the holder has it as before, unless stranded */
 } Move6Outcome;
 

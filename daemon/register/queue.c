@@ -170,7 +170,7 @@ static bool queue_has_spare(const Queue *queue, int family)
     for (size_t i = 0; i < state_n(state); i++) {
         const Registration *r = state_get(state, i);
 
-        if (r->state == REGISTRATION_RELEASED && r->address.family == family && !r->in_flight &&
+        if (r->state != REGISTRATION_WANTED && r->address.family == family && !r->in_flight &&
             r->doubt == REGISTRATION_DOUBT_NONE && r->not_before == 0 &&
             streq(r->network_interface_id, queue->interface->id))
             return true;
@@ -319,16 +319,18 @@ static void fail_untold(Queue *queue, Registration *r)
     queue_fail(queue, r, &error);
 }
 
-static void looked_shown(Queue *queue, Registration *r, usec_t now)
+/* explained: another one is why the call that failed did */
+static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explained)
 {
     RegistrationDoubt doubt = r->doubt;
 
     r->doubt = REGISTRATION_DOUBT_NONE;
+    r->confirmed = time_monotonic();
     if (doubt == REGISTRATION_DOUBT_NONE || doubt == REGISTRATION_DOUBT_FRESH)
         return;
     if (r->state == REGISTRATION_WANTED)
         registrar_assigned(queue->registrar, r);
-    else
+    else if (!explained)
         r->not_before = time_add(now, UNASSIGN_PAUSE);
 }
 
@@ -351,10 +353,14 @@ static void looked_absent(Queue *queue, Registration *r, usec_t now)
         break;
     case REGISTRATION_DOUBT_RECLAIM:
     case REGISTRATION_DOUBT_UNASSIGN:
-        if (r->state == REGISTRATION_WANTED)
+        if (r->state == REGISTRATION_WANTED) {
+            /* What it was before it was asked for again is over. */
+            registration_settle(r);
+            r->reclaimed = false;
             registrar_fetch(queue->registrar, r);
-        else
+        } else {
             registrar_lost(queue->registrar, r);
+        }
         break;
     case REGISTRATION_DOUBT_FRESH: registrar_lost(queue->registrar, r); break;
     case REGISTRATION_DOUBT_CONFLICT: r->doubt = doubt; break;
@@ -370,7 +376,8 @@ static void looked_in_vain(Queue *queue, Registration *r, const AwsError *error,
     if (doubt == REGISTRATION_DOUBT_FRESH) {
         r->doubt = doubt;
         r->not_before = time_add(now, UNASSIGN_PAUSE);
-    } else if (doubt == REGISTRATION_DOUBT_UNTOLD && r->state == REGISTRATION_WANTED) {
+    } else if (r->state == REGISTRATION_WANTED &&
+               (doubt == REGISTRATION_DOUBT_UNTOLD || r->previous_interface)) {
         queue_fail(queue, r, error);
     } else if (r->state != REGISTRATION_WANTED && error->class == AWS_ERROR_NOT_FOUND) {
         registrar_released(queue->registrar, r);
@@ -379,10 +386,26 @@ static void looked_in_vain(Queue *queue, Registration *r, const AwsError *error,
     }
 }
 
+/* Whether one that could not be unassigned is not there at all. */
+static bool has_absent(const Queue *queue, const Ec2NetworkInterface *record)
+{
+    const State *state = queue->registrar->state;
+
+    for (size_t i = 0; i < state_n(state); i++) {
+        const Registration *r = state_get(state, i);
+
+        if (r->doubt == REGISTRATION_DOUBT_UNASSIGN && !is_shown(record, &r->address) &&
+            streq(r->network_interface_id, queue->interface->id))
+            return true;
+    }
+    return false;
+}
+
 static void queue_looked(Queue *queue, const Ec2NetworkInterface *record)
 {
     usec_t now = registrar_now(queue->registrar);
     const State *state = queue->registrar->state;
+    bool explained = has_absent(queue, record);
 
     /* Backwards, for removing one shifts those after it. */
     for (size_t i = state_n(state); i > 0; i--) {
@@ -391,7 +414,7 @@ static void queue_looked(Queue *queue, const Ec2NetworkInterface *record)
         if (r->in_flight || !streq(r->network_interface_id, queue->interface->id))
             continue;
         if (is_shown(record, &r->address))
-            looked_shown(queue, r, now);
+            looked_shown(queue, r, now, explained);
         else
             looked_absent(queue, r, now);
     }
@@ -438,8 +461,13 @@ static void log_stranded(const Queue *queue, const Registration *r, const char *
              queue->interface->id);
 }
 
-static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const Move6Result *result)
+/* together: it was refused with others, one of which may be at fault */
+static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const Move6Result *result,
+                      bool together)
 {
+    static const ProtocolError others = {409, "reserved",
+                                         "the address is on another instance's first network interface"};
+
     r->doubt = REGISTRATION_DOUBT_NONE;
     switch (outcome) {
     case MOVE6_FREE: break; /* it goes out again */
@@ -450,7 +478,13 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
         break;
     case MOVE6_UNTOLD: r->doubt = REGISTRATION_DOUBT_UNTOLD; break;
     case MOVE6_LATER: r->doubt = REGISTRATION_DOUBT_CONFLICT; break;
+    case MOVE6_OTHERS: registrar_failed(queue->registrar, r, &others, false); break;
     case MOVE6_REFUSED:
+        if (together) {
+            r->doubt = REGISTRATION_DOUBT_CONFLICT;
+            r->alone = true;
+            break;
+        }
         if (result->stranded)
             log_stranded(queue, r, result->holder);
         queue_log_refusal(queue, result->error, &r->address);
@@ -459,12 +493,22 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
     }
 }
 
+static bool is_refused_together(const Move6Result *result, size_t n)
+{
+    size_t n_refused = 0;
+
+    for (size_t i = 0; i < n; i++)
+        n_refused += result->outcomes[i] == MOVE6_REFUSED;
+    return n_refused > 1 && !result->stranded && refusal_scope(result->error) == REFUSAL_SCOPE_ADDRESSES;
+}
+
 static void on_moved(const Move6Result *result, void *userdata)
 {
     Queue *queue = userdata;
     _cleanup_(freep) Registration **all = NULL;
     _cleanup_batch_ Batch batch = BATCH_NULL;
     size_t n = queue->batch.n, i = 0;
+    bool together = is_refused_together(result, n);
 
     /* The batch comes back without those that went elsewhere; the outcomes are those of all. */
     all = calloc(n, sizeof(*all));
@@ -475,7 +519,7 @@ static void on_moved(const Move6Result *result, void *userdata)
         while (all && all[i] != batch.registrations[j])
             i++;
         /* Without memory nothing is known, and it goes out again. */
-        moved_one(queue, batch.registrations[j], all ? result->outcomes[i++] : MOVE6_FREE, result);
+        moved_one(queue, batch.registrations[j], all ? result->outcomes[i++] : MOVE6_FREE, result, together);
     }
     queue_call_ended(queue);
 }
@@ -528,15 +572,19 @@ static int queue_call(Queue *queue, const Batch *batch, AwsHandler handler)
 static int queue_move(Queue *queue, Batch *batch)
 {
     InAddr addresses[MOVE6_MAX];
+    bool alone = false;
     size_t n = 0;
 
     /* Taking from others is what two nodes can do in turns; those that must wait are left out. */
-    for (size_t i = 0; i < batch->n && n < MOVE6_MAX; i++) {
+    for (size_t i = 0; i < batch->n && n < MOVE6_MAX && !alone; i++) {
         Registration *r = batch->registrations[i];
 
+        if (r->alone && n > 0)
+            continue;
         registrar_fetch(queue->registrar, r);
         if (r->not_before > registrar_now(queue->registrar))
             continue;
+        alone = r->alone;
         batch->registrations[n] = r;
         addresses[n++] = r->address;
     }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses that move from one node to another, and what is left to say on either."""
 
+import time
+
 import pytest
 from harness import message_ids
 from registering import ASSIGN, ASSIGN6, UNASSIGN, UNASSIGN6, Registering, until
@@ -8,6 +10,8 @@ from registering import ASSIGN, ASSIGN6, UNASSIGN, UNASSIGN6, Registering, until
 A, B = "10.0.10.201", "10.0.10.202"
 V6, W6 = "2001:db8:e2c:10::a1", "2001:db8:e2c:10::b2"
 IDS = message_ids()
+#: seconds for which what EC2 said is repeated without asking again; there is nothing to wait for
+TRUST = 5.0
 
 
 @pytest.fixture
@@ -73,15 +77,37 @@ def test_moved_away_is_dropped_at_the_next_start(old, new, address):
 
 @pytest.mark.parametrize("address", [A, V6])
 def test_moved_away_a_moment_ago(old, new, address):
-    """EC2's describes may be behind: believed for a minute, but not taken back either."""
+    """EC2's describes may be behind: believed for a minute, but not taken back by itself either."""
     assert old.put(address, "pod").status == 200
     assert new.put(address, "pod").status == 200
     old.control.clear()
     old.restart()
     assert old.owners() == {address: "pod"}
-    assert old.put(address, "pod").status == 200
     assert old.control.calls(mutating=True) == []
     assert (have(old), have(new)) == (set(), {address})
+    assert old.put(address, "pod").status == 200
+    assert (have(old), have(new)) == ({address}, set())
+
+
+@pytest.mark.parametrize("address, owner", [(A, "pod"), (V6, "another")])
+def test_asked_for_again(old, new, address, owner):
+    """It was answered once, and has moved away since: 200 is said when it is here again."""
+    assert old.put(address, "pod").status == 200
+    time.sleep(TRUST)
+    assert new.put(address, "pod").status == 200
+    assert old.put(address, owner).status == 200
+    assert (have(old), have(new)) == ({address}, set())
+    assert old.owners() == {address: owner}
+    assert old.metrics()["multus_eks_moved_here_total"] == 1
+
+
+def test_own_addresses(old, new):
+    """Those of the interfaces themselves, and of the instances' first ones, stay where they are."""
+    for node in (old, new):
+        own = node.eni()["ipv4"][0], *node.in_ec2_6()
+        for address in own:
+            assert (node.put(address).status, node.put(address).code) == (409, "reserved")
+        assert {node.eni()["ipv4"][0], *node.in_ec2_6()} == set(own)
 
 
 @pytest.mark.parametrize("address", [A, V6])

@@ -293,6 +293,61 @@ static void test_ipv6_two_holders(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* One that cannot be moved does not keep the others from it. */
+static void test_ipv6_refused_together(void **unused _unused_)
+{
+    Asked asked[2] = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked[0], "2001:db8::20", "eth1", "a");
+    put_on(&f, &asked[1], "2001:db8::21", "eth1", "b");
+    settle(&f);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address is in use.");
+    look_answer(&f, "eni-x", "", "2001:db8::20 2001:db8::21");
+    fail_call(&f, "UnassignIpv6Addresses", "InvalidParameterValue", "no");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(asked[i].status, 0);
+        look_answer(&f, "eni-x", "", "2001:db8::20 2001:db8::21");
+        assert_null(fake_call_get(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "Ipv6Addresses.2"));
+        if (i == 0) {
+            fail_call(&f, "UnassignIpv6Addresses", "InvalidParameterValue", "no");
+            continue;
+        }
+        cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+        settle(&f);
+        assign6_ok(&f, "2001:db8::21");
+    }
+    assert_int_equal(asked[0].status, 502);
+    assert_int_equal(asked[1].status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* A node is not cut off. */
+static void test_ipv6_of_a_first_interface(void **unused _unused_)
+{
+    _cleanup_buf_ Buf xml = BUF_NULL;
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    begin_conflict(&f, &asked);
+    assert_int_equal(buf_printf(&xml,
+                                "<item><networkInterfaceId>eni-x</networkInterfaceId><attachment>"
+                                "<attachmentId>eni-attach-1</attachmentId><deviceIndex>0</deviceIndex>"
+                                "</attachment><ipv6AddressesSet><item><ipv6Address>2001:db8::20</ipv6Address>"
+                                "</item></ipv6AddressesSet></item>"),
+                     0);
+    cloud_answer_look(&f.cloud, &xml);
+    settle(&f);
+    assert_int_equal(asked.status, 409);
+    assert_string_equal(asked.code, "reserved");
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
 /* ------------------------------------------------------------------ fights between nodes */
 
 static void test_flapping(void **unused _unused_)
@@ -381,6 +436,27 @@ static void test_moved_away(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* One that has moved away is why EC2 refused; the others need not wait for that. */
+static void test_unassign_with_one_gone(void **unused _unused_)
+{
+    Asked deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    register_ok(&f, "10.0.1.21", "a");
+    give_back(&f, &deleted, "10.0.1.20", "a");
+    give_back(&f, &deleted, "10.0.1.21", "a");
+    advance(&f, 40 * SECOND);
+    fail_call(&f, UNASSIGN, "InvalidParameterValue", "not assigned");
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
+    assert_null(find(&f, "10.0.1.20"));
+    unassign_ok(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
 static void test_unassign_fails(void **unused _unused_)
 {
     Asked deleted = {0};
@@ -413,9 +489,12 @@ int main(void)
         cmocka_unit_test(test_ipv6_roll_back_fails),
         cmocka_unit_test(test_ipv6_ours_or_free),
         cmocka_unit_test(test_ipv6_two_holders),
+        cmocka_unit_test(test_ipv6_refused_together),
+        cmocka_unit_test(test_ipv6_of_a_first_interface),
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_no_flapping),
         cmocka_unit_test(test_moved_away),
+        cmocka_unit_test(test_unassign_with_one_gone),
         cmocka_unit_test(test_unassign_fails),
     };
 
