@@ -11,11 +11,11 @@
  * DEL with which runtimes follow a failed ADD does the rest.
  *
  * DEL: pods must be deletable whatever state the node is in. With nobody behind the socket (stopped, or
- * never installed) it succeeds and says on stderr what it could not do: the daemon keeps its list on
- * disk, so what is left there is given back by GC, by whichever node registers the address next, or
- * after the next reboot. A daemon that is merely restarting does not look like that: systemd holds the
- * socket, the request waits. If it is there and does not answer, the result is "try again later", which
- * runtimes do until it succeeds.
+ * never installed), or a daemon whose boot has failed, it succeeds and says on stderr what it could not do:
+ * the daemon keeps its list on disk, so what is left there is given back by GC, by whichever node registers
+ * the address next, or after the next reboot. A daemon that is merely restarting does not look like that:
+ * systemd holds the socket, the request waits. If it is there and does not answer, the result is "try again
+ * later", which runtimes do until it succeeds.
  */
 
 #include "cni/verbs.h"
@@ -91,7 +91,16 @@ static int release(Client *client, const char *address, const char *owner, usec_
     return 0;
 }
 
-/* The daemon's list. Not being there is told apart from everything else by *ret_absent. */
+/*
+ * A daemon whose boot has failed knows of no address. While the boot is under way it does not answer so:
+ * requests wait then.
+ */
+static bool has_failed(const ClientReply *reply)
+{
+    return reply->status == 503 && streq_ptr(client_refusal(reply->document).code, "not_ready");
+}
+
+/* The daemon's list. Not being there to serve is told apart from everything else by *ret_absent. */
 static int get_addresses(Client *client, const Input *input, usec_t deadline, json_t **ret, bool *ret_absent,
                          CniError *ret_error)
 {
@@ -105,6 +114,7 @@ static int get_addresses(Client *client, const Input *input, usec_t deadline, js
         *ret_absent = is_absent(r);
         return no_reply(&client_error, ret_error);
     }
+    *ret_absent = has_failed(&reply);
     if (reply.status != 200)
         return refused(input->socket_path, reply.status, reply.document, ret_error);
     if (!json_is_array(json_object_get(reply.document, "addresses")))

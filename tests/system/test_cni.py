@@ -230,6 +230,13 @@ def test_del_without_daemon_succeeds(tmp_path):
     assert f"addresses of {OWNER} are not given back" in process.stderr
 
 
+def test_del_on_a_node_whose_boot_failed_succeeds(daemon):
+    """kubelet runs there under on_failure = continue, and has pods to delete."""
+    daemon.everything = 503, error("not_ready", "this node's interfaces are not ready")
+    assert invoke("DEL", config_of(daemon, "10.0.1.7/24"), ENVIRONMENT) is None
+    assert failure("ADD", config_of(daemon, "10.0.1.7/24")).code == 11
+
+
 def test_del_asks_again_when_the_daemon_is_there_but_silent(daemon):
     daemon.silent = True
     raised = failure("DEL", config_of(daemon, timeout=0.2))
