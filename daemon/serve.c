@@ -205,6 +205,20 @@ const Registrar *serve_registrar(const Serve *serve)
 
 /* ------------------------------------------------------------------ lifecycle */
 
+/* The file of the socket is systemd's, and only the superuser of files could change its group. */
+static void check_socket_group(const char *name, gid_t group, int fd)
+{
+    const LogField fields[] = {{"GROUP", name}};
+    gid_t group_of_file;
+
+    if (peer_socket_group(fd, &group_of_file) == 0 && group_of_file != group)
+        log_full(
+            LOG_WARNING, 0, MESSAGE_SOCKET_GROUP, fields, ARRAY_SIZE(fields),
+            "socket_group is %s, but the socket's file is of another group (%u), which keeps %s out: give "
+            "multus-eksd.socket a drop-in with SocketGroup=%s",
+            name, (unsigned)group_of_file, name, name);
+}
+
 static int open_server(Serve *serve, int fd_take)
 {
     Manager *manager = serve->manager;
@@ -221,6 +235,8 @@ static int open_server(Serve *serve, int fd_take)
     options.userdata = manager;
     if (peer_group_by_name(manager->config->socket_group, &options.group) < 0)
         log_notice("There is no group %s: the socket serves root alone", manager->config->socket_group);
+    else
+        check_socket_group(manager->config->socket_group, options.group, fd_take);
     return server_new(&serve->server, manager->event, fd_take, &options);
 }
 

@@ -14,6 +14,8 @@
 #include <grp.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 DEFINE_CLEANUP(FILE, fclose)
@@ -78,6 +80,24 @@ int peer_from_socket(int fd, gid_t group, Peer *ret)
 bool peer_is_allowed(const Peer *peer)
 {
     return peer->uid == 0 || peer->in_group;
+}
+
+int peer_socket_group(int fd, gid_t *ret)
+{
+    struct sockaddr_un address = {0};
+    socklen_t n = sizeof(address) - 1; /* so that the path ends */
+    struct stat status;
+
+    if (getsockname(fd, (struct sockaddr *)&address, &n) < 0)
+        return -errno;
+    if (address.sun_family != AF_UNIX || address.sun_path[0] != '/')
+        return -ENOENT;
+    if (stat(address.sun_path, &status) < 0)
+        return -errno;
+    if (!S_ISSOCK(status.st_mode))
+        return -ENOENT;
+    *ret = status.st_gid;
+    return 0;
 }
 
 /* Of the databases that nsswitch.conf names. */

@@ -31,6 +31,13 @@ int peer_from_socket(int fd, gid_t group, Peer *ret);
 bool peer_is_allowed(const Peer *peer);
 
 /**
+ * peer_socket_group() - the group of the file that a listening unix socket is bound to
+ *
+ * Return: 0; -ENOENT when it has no file, or that has been replaced; or the errno of getsockname(), stat().
+ */
+int peer_socket_group(int fd, gid_t *ret);
+
+/**
  * peer_group_by_name() - the id of a group of this host
  *
  * Return: 0, -ESRCH when there is no such group, -ENOMEM, or the errno of getgrnam_r().
