@@ -190,7 +190,7 @@ static struct MHD_Response *response_new(Answer *answer)
     }
 
     (void)MHD_add_response_header(response, "Content-Type", answer->content_type);
-    if (answer->status == 503)
+    if (answer->status == 503 || answer->status == 429)
         (void)MHD_add_response_header(response, "Retry-After", RETRY_AFTER);
     return response;
 }

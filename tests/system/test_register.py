@@ -10,7 +10,7 @@ import os
 import subprocess
 
 import pytest
-from harness import SUBNETS
+from harness import SUBNETS, message_ids
 from registering import ASSIGN, ASSIGN6, ETH1, UNASSIGN, UNASSIGN6, Registering, until
 
 A, B, C = "10.0.10.201", "10.0.10.202", "10.0.10.203"
@@ -186,6 +186,8 @@ def test_peer_not_allowed(node):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else")
 def test_peer_of_the_group_and_too_fast(pods):
     with Registering(pods, socket_group="nogroup") as node:
+        # The file of the socket is root's group's, which the daemon cannot change.
+        assert [e["GROUP"] for e in node.daemon.log(message_ids()["SOCKET_GROUP"])] == ["nogroup"]
         assert curl_as_nobody(node, "PUT", f"/v1/addresses/{A}", '{"owner": "pod"}')[0] == 200
         flood = {"owner": "pod", "addresses": [{"address": "x"}] * 1000}
         assert curl_as_nobody(node, "POST", "/v1/addresses", json.dumps(flood))[0] == 200
