@@ -449,15 +449,21 @@ static void on_connection(void *userdata, struct MHD_Connection *mhd, void **con
                           enum MHD_ConnectionNotificationCode code)
 {
     const union MHD_ConnectionInfo *info;
+    Server *server = userdata;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        /*
+         * At its limit libmicrohttpd no longer waits for peers, and begins again at the start of a turn that
+         * finds room: without one more turn it would stay deaf when the last of them all close in this one.
+         */
+        (void)sd_event_source_set_enabled(server->source_again, SD_EVENT_ONESHOT);
         if (*context)
             *context = connection_free(*context);
         return;
     }
     info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info)
-        *context = connection_new(userdata, mhd, info->connect_fd);
+        *context = connection_new(server, mhd, info->connect_fd);
 }
 
 /*

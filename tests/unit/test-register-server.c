@@ -445,6 +445,26 @@ static void test_connection_limit(void **state)
     stop(&context);
 }
 
+/* As many as libmicrohttpd takes, gone in one turn: the next one is heard all the same. */
+static void test_all_gone_at_once(void **state)
+{
+    enum { N = 2 + 32 };
+    char text[4096];
+    Context context;
+    int fd[N];
+
+    (void)state;
+    start(&context, (ServerOptions){.group = PEER_GROUP_NONE, .max_connections = 2});
+    for (size_t i = 0; i < N; i++)
+        fd[i] = peer_open(&context);
+    RUN_UNTIL(&context, server_n_connections(context.server) == N);
+    for (size_t i = 0; i < N; i++)
+        (void)close(fd[i]);
+    RUN_UNTIL(&context, server_n_connections(context.server) == 0);
+    assert_int_equal(ask(&context, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", text, sizeof(text)), 200);
+    stop(&context);
+}
+
 /* A peer that sends a byte now and then is as slow as one that sends none. */
 static void test_slow_peer(void **state)
 {
@@ -579,6 +599,7 @@ int main(void)
         cmocka_unit_test(test_held_until_ready),
         cmocka_unit_test(test_held_then_refused),
         cmocka_unit_test(test_connection_limit),
+        cmocka_unit_test(test_all_gone_at_once),
         cmocka_unit_test(test_slow_peer),
         cmocka_unit_test(test_waiting_peer_is_not_slow),
         cmocka_unit_test(test_idle),
