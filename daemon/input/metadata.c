@@ -3,14 +3,14 @@
 /*
  * Which keys of IMDS are asked, in which order, and what becomes of them.
  *
- * First round, at once: the identity document, the primary MAC, the partition's domain, the state the
- * Auto Scaling group wants. Second round: the VPC, which is filed under the MAC. A table holds the
- * keys; the fetch counts what is pending and goes on when nothing is.
+ * First round, at once: the identity document, the primary MAC, the partition's domain. Second round: the
+ * VPC, which is filed under the MAC. A table holds the keys; the fetch counts what is pending and goes on when
+ * nothing is.
  *
  * Only what does not change while the instance lives is taken from IMDS. It lags behind EC2 by up to
  * half a minute for interfaces attached later, and is never asked about those.
  *
- * An error is never taken for an absence: a 404 is one only for the key that may be absent.
+ * All of them are there on every instance: a 404 is an error like any other.
  */
 
 #include "input/metadata.h"
@@ -18,10 +18,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define N_ITEMS_MAX       5
+#define N_ITEMS_MAX       4
 #define DOCUMENT_MAX      ((size_t)64 << 10)
 #define TEXT_MAX          ((size_t)256) /* of one value */
-#define LIFECYCLE_PATH    "meta-data/autoscaling/target-lifecycle-state"
 #define IDENTITY_PATH     "dynamic/instance-identity/document"
 #define MACS_PATH         "meta-data/network/interfaces/macs/"
 #define IMDS_FAILURE_HINT "check that IMDS is enabled for the instance, and that no firewall rule blocks it"
@@ -36,7 +35,6 @@ typedef enum FetchState {
 typedef struct Item {
     const char *path;
     int (*decode)(const char *body, size_t n, Metadata *metadata);
-    bool optional; /* a 404 is an answer */
 } Item;
 
 typedef struct ItemGet {
@@ -124,11 +122,6 @@ static int decode_domain(const char *body, size_t n, Metadata *metadata)
     return take_word(body, n, &metadata->domain);
 }
 
-static int decode_lifecycle_state(const char *body, size_t n, Metadata *metadata)
-{
-    return take_word(body, n, &metadata->lifecycle_state);
-}
-
 static int decode_vpc_id(const char *body, size_t n, Metadata *metadata)
 {
     return take_word(body, n, &metadata->vpc_id);
@@ -179,17 +172,15 @@ static void on_item(const ImdsReply *reply, void *userdata)
     const Item *item = item_get->item;
     int r;
 
-    if (reply->error < 0 && !(reply->error == -ENOENT && item->optional)) {
+    if (reply->error < 0) {
         fetch_fail(fetch, reply->error, item->path, reply->text);
         return;
     }
-    if (reply->error == 0) {
-        r = item->decode(reply->body, reply->n_body, fetch->metadata);
-        if (r < 0) {
-            fetch_fail(fetch, r, item->path,
-                       r == -ENOMEM ? "out of memory" : "the answer is not what this key holds on EC2");
-            return;
-        }
+    r = item->decode(reply->body, reply->n_body, fetch->metadata);
+    if (r < 0) {
+        fetch_fail(fetch, r, item->path,
+                   r == -ENOMEM ? "out of memory" : "the answer is not what this key holds on EC2");
+        return;
     }
 
     assert(fetch->n_pending > 0);
@@ -215,10 +206,9 @@ static int fetch_ask(MetadataFetch *fetch, const Item *item, const char *path)
 static int fetch_start_first(MetadataFetch *fetch)
 {
     static const Item items[] = {
-        {IDENTITY_PATH, metadata_decode_identity, false},
-        {"meta-data/mac", decode_mac, false},
-        {"meta-data/services/domain", decode_domain, false},
-        {LIFECYCLE_PATH, decode_lifecycle_state, true}, /* only in an Auto Scaling group */
+        {IDENTITY_PATH, metadata_decode_identity},
+        {"meta-data/mac", decode_mac},
+        {"meta-data/services/domain", decode_domain},
     };
     int r = 0;
 
@@ -229,7 +219,7 @@ static int fetch_start_first(MetadataFetch *fetch)
 
 static void fetch_start_second(MetadataFetch *fetch)
 {
-    static const Item vpc = {MACS_PATH "MAC/vpc-id", decode_vpc_id, false};
+    static const Item vpc = {MACS_PATH "MAC/vpc-id", decode_vpc_id};
     char path[sizeof(MACS_PATH) + MAC_ADDR_TEXT + sizeof("/vpc-id")], mac[MAC_ADDR_TEXT];
     int r;
 
@@ -289,6 +279,5 @@ Metadata *metadata_free(Metadata *metadata)
     free(metadata->account_id);
     free(metadata->domain);
     free(metadata->vpc_id);
-    free(metadata->lifecycle_state);
     return mfree(metadata);
 }

@@ -14,9 +14,8 @@ typedef struct Metadata {
     char *availability_zone;
     char *region;
     char *account_id;
-    char *domain;          /* services/domain: "amazonaws.com", "amazonaws.com.cn" … */
-    char *vpc_id;          /* of the primary interface */
-    char *lifecycle_state; /* autoscaling/target-lifecycle-state; NULL when there is none */
+    char *domain; /* services/domain: "amazonaws.com", "amazonaws.com.cn" … */
+    char *vpc_id; /* of the primary interface */
     MacAddr primary_mac;
 } Metadata;
 
