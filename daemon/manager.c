@@ -84,7 +84,8 @@ static void on_lifecycle_done(void *userdata)
         manager_exit(manager);
 }
 
-static void open_lifecycle(Manager *manager, const char *group)
+/* waiting: known to be, not only likely */
+static void open_lifecycle(Manager *manager, const char *group, bool waiting)
 {
     LifecycleArgs args = {
         .aws = manager->aws,
@@ -92,6 +93,7 @@ static void open_lifecycle(Manager *manager, const char *group)
         .group = group,
         .instance_id = manager->metadata->instance_id,
         .hook = manager->config->lifecycle_hook,
+        .waiting = waiting,
     };
     int r;
 
@@ -107,12 +109,12 @@ static void open_lifecycle(Manager *manager, const char *group)
  * this instance is not known then, but where no action is active, Auto Scaling answers with a
  * ValidationError, and nothing is changed.
  */
-static void open_lifecycle_to_abandon(Manager *manager)
+static void open_lifecycle_late(Manager *manager)
 {
     const char *group = manager->phase == MANAGER_PHASE_FACTS ? gather_group(manager->gather) : NULL;
 
     if (group && !manager->lifecycle)
-        open_lifecycle(manager, group);
+        open_lifecycle(manager, group, false);
 }
 
 static void on_swept(void *userdata)
@@ -125,12 +127,15 @@ static void on_swept(void *userdata)
 static void manager_sweep(Manager *manager)
 {
     Observation *observation = gather_observation(manager->gather);
+    usec_t now;
     int r;
 
     if (!manager->config->sweep_leaked || !observation)
         return;
-    r = sweep_start(&manager->sweep, manager->aws, manager->event, &observation->leftovers, time_realtime(),
-                    on_swept, manager);
+    /* The interfaces' ages are told in the time of AWS. */
+    now = time_realtime() + (usec_t)aws_clock_offset(manager->aws);
+    r = sweep_start(&manager->sweep, manager->aws, manager->event, &observation->leftovers, now, on_swept,
+                    manager);
     if (r < 0)
         log_warning_errno(r, "Cannot look for leaked interfaces: %m");
 }
@@ -232,6 +237,7 @@ static void announce_ready(Manager *manager)
 static void announce_degraded(Manager *manager, const char *sum)
 {
     manager_set_max_pods(manager);
+    open_lifecycle_late(manager);
     manager_finish_boot(manager, MANAGER_PHASE_DEGRADED);
     log_at(LOG_ERR, 0, MESSAGE_BOOT_DEGRADED,
            "Degraded: %s. kubelet starts all the same (on_failure = continue); when it is mended: systemctl "
@@ -251,7 +257,7 @@ static void announce_failed(Manager *manager, const char *sum)
            "multus-eksd",
            sum);
     (void)sd_notifyf(0, "STATUS=Failed: %s", manager->error);
-    open_lifecycle_to_abandon(manager);
+    open_lifecycle_late(manager);
     manager_finish_boot(manager, MANAGER_PHASE_FAILED);
     manager_exit(manager);
 }
@@ -530,18 +536,29 @@ static void plan_and_run(Manager *manager)
 
 /* ------------------------------------------------------------ facts */
 
-static bool is_launching(const Observation *observation)
+/*
+ * An instance of a warm pool waits in states of its own, with the same hook (Amazon EC2 Auto Scaling User
+ * Guide, "Lifecycle state transitions for instances in a warm pool").
+ */
+static bool is_launching(const char *lifecycle_state, bool *ret_waiting)
 {
-    return observation->lifecycle_state && (streq(observation->lifecycle_state, "Pending:Wait") ||
-                                            streq(observation->lifecycle_state, "Pending"));
+    static const char *const states[] = {"Pending", "Pending:Wait", "Warmed:Pending", "Warmed:Pending:Wait"};
+
+    for (size_t i = 0; lifecycle_state && i < ARRAY_SIZE(states); i++)
+        if (streq(lifecycle_state, states[i])) {
+            *ret_waiting = i % 2 == 1;
+            return true;
+        }
+    return false;
 }
 
 static void start_lifecycle(Manager *manager)
 {
     const Observation *observation = gather_observation(manager->gather);
+    bool waiting;
 
-    if (is_launching(observation))
-        open_lifecycle(manager, observation->groups.groups[0].name);
+    if (is_launching(observation->lifecycle_state, &waiting))
+        open_lifecycle(manager, observation->groups.groups[0].name, waiting);
 }
 
 static void on_gathered(Gather *gather, GatherEvent event, void *userdata)

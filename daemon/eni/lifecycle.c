@@ -39,7 +39,8 @@ struct Lifecycle {
     LifecycleState state;
     char *hook;
     usec_t heartbeat_timeout;
-    bool decided; /* lifecycle_complete() was called */
+    bool heartbeat_failed; /* the last one: said once */
+    bool decided;          /* lifecycle_complete() was called */
     LifecycleResult result;
     AwsCall *call;
     AwsCall *heartbeat_call;
@@ -114,6 +115,12 @@ static void on_completed(const AwsReply *reply, void *userdata)
         log_full(LOG_INFO, 0, MESSAGE_LIFECYCLE_DONE, fields, ARRAY_SIZE(fields),
                  "Completed lifecycle hook %s of group %s with %s", lifecycle->hook, lifecycle->args.group,
                  result_to_string(lifecycle->result));
+    else if (streq(error->code, "ValidationError") && lifecycle->args.waiting)
+        log_full(
+            LOG_WARNING, 0, MESSAGE_LIFECYCLE_FAILED, fields, ARRAY_SIZE(fields),
+            "Lifecycle hook %s of group %s did not take %s: its timeout has passed, or somebody else has "
+            "completed it (%s). If the group is terminating this instance, give the hook more time",
+            lifecycle->hook, lifecycle->args.group, result_to_string(lifecycle->result), error->message);
     else if (streq(error->code, "ValidationError"))
         log_debug("Lifecycle hook %s: %s", lifecycle->hook, error->message);
     else
@@ -157,9 +164,10 @@ static void on_heartbeat(const AwsReply *reply, void *userdata)
 {
     Lifecycle *lifecycle = userdata;
 
-    if (reply->error)
-        log_debug("Lifecycle hook %s: heartbeat: %s: %s", lifecycle->hook, reply->error->code,
-                  reply->error->message);
+    if (reply->error && !lifecycle->heartbeat_failed)
+        explain_log(LOG_WARNING, reply->error,
+                    "recording a heartbeat of the lifecycle hook; it may time out before this node is ready");
+    lifecycle->heartbeat_failed = reply->error;
     lifecycle->heartbeat_call = aws_call_free(lifecycle->heartbeat_call);
 }
 

@@ -21,6 +21,7 @@ typedef struct LifecycleArgs {
     const char *group;
     const char *instance_id;
     const char *hook; /* "auto" or a name */
+    bool waiting;     /* the instance is known to be in Pending:Wait */
 } LifecycleArgs;
 
 /* Told once, when the hook has been answered, or could not be (logged). */

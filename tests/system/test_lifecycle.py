@@ -9,7 +9,9 @@ from ec2sim.scenario import default_scenario
 
 from fleet import PRIMARY_SUBNET, Fleet
 from harness import NETWORKS, message_ids
+from registering import until
 
+IDS = message_ids()
 COMPLETE, HEARTBEAT = "CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"
 
 
@@ -106,6 +108,31 @@ def test_abandon_when_nothing_is_known_but_the_group(fleet):
     daemon.start()
     assert daemon.wait_exit() == 1
     assert fleet.lifecycle(node) == ["ABANDON"]
+
+
+def test_continue_when_degraded_and_nothing_is_known_but_the_group(fleet):
+    """kubelet starts, so the instance must not be left to the hook's timeout."""
+    node = fleet.launch()
+    fleet.control.deny("ec2:DescribeNetworkInterfaces")
+    boot(fleet, node, configured(on_failure="continue"), completions=1)
+    assert fleet.lifecycle(node) == ["CONTINUE"]
+
+
+def test_heartbeat_denied(fleet):
+    """Said before it is too late, once, and what came of it afterwards."""
+    node = fleet.launch(asg="impatient")
+    fleet.control.deny("autoscaling:" + HEARTBEAT)
+    fleet.control.gate("link", k=3)
+    daemon = fleet.daemon(node)
+    daemon.start()
+    fleet.control.gate_reached()
+    until(lambda: len(fleet.control.calls(HEARTBEAT)) >= 3, "the end of the hook's patience")
+    fleet.control.gate_off()
+    daemon.wait_ready()
+    until(lambda: daemon.log(IDS["LIFECYCLE_FAILED"]), "the word that the hook was not completed")
+    denied = daemon.log(IDS["AWS_DENIED"])
+    assert [(e["AWS_ACTION"], e["PRIORITY"]) for e in denied] == [(HEARTBEAT, "4")]
+    assert daemon.stop() == 0
 
 
 @pytest.mark.parametrize("action", ["DescribeLifecycleHooks", COMPLETE])
