@@ -4,8 +4,8 @@
  * Which keys of IMDS are asked, in which order, and what becomes of them.
  *
  * First round, at once: the identity document, the primary MAC, the partition's domain. Second round: the
- * VPC, which is filed under the MAC. A table holds the keys; the fetch counts what is pending and goes on when
- * nothing is.
+ * VPC, which is filed under the MAC. A table holds the keys; the fetch counts what is pending and goes on
+ * when nothing is.
  *
  * Only what does not change while the instance lives is taken from IMDS. It lags behind EC2 by up to
  * half a minute for interfaces attached later, and is never asked about those.

@@ -11,8 +11,8 @@
 #define REGISTRAR_FRESH       USEC_PER_MINUTE /* so long EC2's describes may not show what it has done */
 /*
  * So long what EC2 has said is repeated without asking it again. Nobody tells us when another node takes an
- * address; so whoever asks for it later gets an answer that EC2 gave, of one look at the interface for all who
- * ask meanwhile.
+ * address; so whoever asks for it later gets an answer that EC2 gave, of one look at the interface for all
+ * who ask meanwhile.
  */
 #define REGISTRAR_TRUST (5 * USEC_PER_SEC)
 

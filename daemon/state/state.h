@@ -35,14 +35,14 @@ typedef struct Registration {
     RegistrationState state;
     usec_t since; /* CLOCK_REALTIME: when it entered the state */
     /* -------- */
-    bool assigned;  /* EC2 has it on that interface as far as we know */
-    bool in_flight; /* a call that changes it is under way */
-    bool reclaimed; /* was given back before it was wanted again: EC2 may have it already */
-    bool fetched;   /* counted as taken from elsewhere for this want */
+    bool assigned;    /* EC2 has it on that interface as far as we know */
+    bool in_flight;   /* a call that changes it is under way */
+    bool reclaimed;   /* was given back before it was wanted again: EC2 may have it already */
+    bool fetched;     /* counted as taken from elsewhere for this want */
     usec_t confirmed; /* CLOCK_MONOTONIC: when EC2 last said that it is there; 0: not yet */
     RegistrationDoubt doubt;
     unsigned suspect; /* not 0: one of a refused batch, goes out again with those of the same number only */
-    bool alone;          /* IPv6: moving it with others was refused, so it is moved by itself */
+    bool alone;       /* IPv6: moving it with others was refused, so it is moved by itself */
     unsigned n_attempts; /* conflicts that were gone when looked at */
     usec_t not_before;   /* CLOCK_REALTIME: nothing is done before */
     /* What holds until a move within the node, or to another owner, is done, or NULL. */
