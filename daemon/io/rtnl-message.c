@@ -221,8 +221,10 @@ int rtnl_message_rule(const RtnlRule *rule, struct nl_msg **ret)
     if (r < 0)
         return r;
     r = put(nlmsg_append(msg, &hdr, sizeof(hdr), NLMSG_ALIGNTO));
-    if (r >= 0)
+    if (r >= 0 && rule->from.length > 0)
         r = put_address(msg, FRA_SRC, &rule->from.address);
+    if (r >= 0 && rule->oifname[0])
+        r = put(nla_put_string(msg, FRA_OIFNAME, rule->oifname));
     if (r >= 0)
         r = put(nla_put_u32(msg, FRA_TABLE, rule->table));
     if (r >= 0)

@@ -81,8 +81,10 @@ typedef struct RtnlRoute {
     uint32_t table;
 } RtnlRoute;
 
+/* What comes from an address, or is to leave by an interface; from says the family in any case. */
 typedef struct RtnlRule {
-    InPrefix from;
+    InPrefix from;          /* length 0: whatever comes from */
+    char oifname[IFNAMSIZ]; /* or "" */
     uint32_t table;
     uint32_t priority;
 } RtnlRule;

@@ -9,6 +9,10 @@
  * interface is in too would take its traffic. IFA_F_NOPREFIXROUTE keeps the kernel from adding the
  * latter by itself.
  *
+ * A second rule sends there what is to leave by the interface, whoever's address it bears: a socket bound
+ * to it, and an ipvlan in L3 mode, whose packets are routed by the host with that interface given. Without a
+ * route the kernel takes every destination for a neighbour, and the VPC answers no ARP for other subnets.
+ *
  * The requests go out in one go; the kernel works on them in order, so the route finds the address that
  * it prefers as source.
  */
@@ -48,20 +52,29 @@ static void route_add(Link *link, const LinkAddress *address, const InPrefix *de
                              rtnl->ops->route_add(rtnl, &wanted, link_on_answer, request, &request->slot));
 }
 
-static void rule_add(Link *link, const LinkAddress *address)
+static void rule_add(Link *link, const RtnlRule *wanted, const char *what)
 {
-    LinkRequest *request = link_request_new(link, "add the rule of its address");
-    const RtnlRule wanted = {
-        .from = {.address = address->prefix.address,
-                 .length = 8 * (unsigned)in_addr_size(address->prefix.address.family)},
-        .table = link->spec.table,
-        .priority = link->spec.priority,
-    };
+    LinkRequest *request = link_request_new(link, what);
     Rtnl *rtnl = link->links->rtnl;
 
     if (request)
         link_request_started(request,
-                             rtnl->ops->rule_add(rtnl, &wanted, link_on_answer, request, &request->slot));
+                             rtnl->ops->rule_add(rtnl, wanted, link_on_answer, request, &request->slot));
+}
+
+static void rules_add(Link *link, const LinkAddress *address)
+{
+    const InAddr *own = &address->prefix.address;
+    RtnlRule wanted = {
+        .from = {.address = *own, .length = 8 * (unsigned)in_addr_size(own->family)},
+        .table = link->spec.table,
+        .priority = link->spec.priority,
+    };
+
+    rule_add(link, &wanted, "add the rule of its address");
+    wanted.from = (InPrefix){.address = {.family = own->family}, .length = 0};
+    memcpy(wanted.oifname, link->spec.ifname, sizeof(wanted.oifname));
+    rule_add(link, &wanted, "add the rule of what leaves by it");
 }
 
 void link_configure_addresses(Link *link)
@@ -76,6 +89,6 @@ void link_configure_addresses(Link *link)
         route_add(link, address, &subnet, &IN_ADDR_NULL);
         if (in_addr_is_set(&address->gateway))
             route_add(link, address, &all, &address->gateway);
-        rule_add(link, address);
+        rules_add(link, address);
     }
 }

@@ -288,8 +288,8 @@ static int fake_rule_add(Rtnl *rtnl, const RtnlRule *rule, RtnlHandler handler, 
     char from[IN_PREFIX_TEXT], text[256];
 
     kernel.counts.n_rules++;
-    (void)snprintf(text, sizeof(text), "rule %u: from %s lookup %u", rule->priority,
-                   in_prefix_format(&rule->from, from), rule->table);
+    (void)snprintf(text, sizeof(text), "rule %u: from %s oif %s lookup %u", rule->priority,
+                   in_prefix_format(&rule->from, from), rule->oifname, rule->table);
     return answer(rtnl, take_failure(add_object(text)), handler, userdata, ret);
 }
 

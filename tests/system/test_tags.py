@@ -278,7 +278,12 @@ def test_host_address(fleet):
                 ("-4", eni["ipv4"][0], f"10.0.{number}0.0/24", f"10.0.{number}0.1"),
                 ("-6", eni["ipv6"][0], f"2001:db8:e2c:{number}0::/64", "fe80:ec2::1")):
             rules = [r for r in ip(node, family, "rule") if r["priority"] == 31000 + number]
-            assert [(r["src"], r["table"]) for r in rules] == [(address, str(20000 + number))]
+            assert sorted((r["src"], r.get("oif"), r["table"]) for r in rules) == \
+                sorted([(address, None, str(20000 + number)), ("all", name, str(20000 + number))])
+            # As the host routes what an ipvlan in L3 mode sends: by the interface, with the pod's address.
+            far = "198.51.100.1" if family == "-4" else "2001:db8:ffff::1"
+            [way] = ip(node, family, "route", "get", far, "oif", name)
+            assert (way.get("gateway"), way["dev"]) == (router, name)
             routes = ip(node, family, "route", "show", "table", str(20000 + number))
             assert {(r["dst"], r.get("gateway"), r["dev"]) for r in routes} == \
                 {(subnet, None, name), ("default", router, name)}
