@@ -23,6 +23,7 @@
 
 /* One pass over an interface's registrations: the rest of the decision is made from this. */
 typedef struct Survey {
+    bool taken;
     bool doubted;
     bool conflict;
     unsigned suspect; /* lowest number, 0: none */
@@ -46,7 +47,8 @@ static bool wants_assign(const Registration *r)
 
 static bool wants_look(const Registration *r)
 {
-    return r->doubt != REGISTRATION_DOUBT_NONE && r->doubt != REGISTRATION_DOUBT_CONFLICT;
+    return r->doubt != REGISTRATION_DOUBT_NONE && r->doubt != REGISTRATION_DOUBT_CONFLICT &&
+           r->doubt != REGISTRATION_DOUBT_TAKEN;
 }
 
 /* What can make room: nobody has claimed it since it was given back, or since the host started. */
@@ -87,9 +89,10 @@ static void survey_registration(Survey *survey, const Registration *r, const Bat
 
     if (is_spare(r) && r->not_before <= now)
         survey->n_spare[f]++;
-    if (r->not_before > now &&
-        (wants_look(r) || wants_assign(r) || r->doubt == REGISTRATION_DOUBT_CONFLICT)) {
+    if (r->not_before > now && (wants_assign(r) || r->doubt != REGISTRATION_DOUBT_NONE)) {
         survey->due = MIN(survey->due, r->not_before);
+    } else if (r->doubt == REGISTRATION_DOUBT_TAKEN) {
+        survey->taken = true;
     } else if (wants_look(r)) {
         survey->doubted = true;
     } else if (r->doubt == REGISTRATION_DOUBT_CONFLICT) {
@@ -130,6 +133,7 @@ static bool choice_takes(const Choice *choice, const Registration *r, const Batc
     switch (choice->action) {
     case BATCH_ASSIGN: return wants_assign(r) && r->suspect == choice->suspect;
     case BATCH_MOVE: return r->doubt == REGISTRATION_DOUBT_CONFLICT;
+    case BATCH_RETURN: return r->doubt == REGISTRATION_DOUBT_TAKEN;
     case BATCH_UNASSIGN:
         return choice->early ? is_spare(r) && r->state == choice->spare
                              : r->doubt == REGISTRATION_DOUBT_NONE && unassign_due(r, rules) <= now;
@@ -179,6 +183,9 @@ static Choice choose_assign(const Survey *survey, int family, const BatchRules *
 static Choice choose(const State *state, const char *network_interface_id, const Survey *survey,
                      const BatchRules *rules)
 {
+    /* Somebody elsewhere is cut off. */
+    if (survey->taken)
+        return (Choice){.action = BATCH_RETURN, .family = AF_INET6, .max = 1};
     if (survey->doubted)
         return (Choice){.action = BATCH_LOOK, .max = SIZE_MAX};
     if (survey->suspect)

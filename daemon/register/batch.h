@@ -11,6 +11,7 @@ typedef enum BatchAction {
     BATCH_ASSIGN,   /* AssignPrivateIpAddresses or AssignIpv6Addresses, by family */
     BATCH_MOVE,     /* IPv6 addresses that other interfaces have */
     BATCH_UNASSIGN, /* by family */
+    BATCH_RETURN,   /* one IPv6 address that was taken from another interface, to that one */
     _BATCH_ACTION_MAX,
 } BatchAction;
 

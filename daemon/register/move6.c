@@ -50,6 +50,7 @@ struct Move6 {
     /* Why the assigning failed, while it is rolled back. */
     AwsError error;
     char code[64], message[256], request_id[64];
+    Move6Taking taking;
     Move6Handler handler;
     void *userdata;
 };
@@ -252,6 +253,13 @@ static int move_sort_out(Move6 *move, const AwsRecords *records)
     return 0;
 }
 
+static void move_take(Move6 *move)
+{
+    move->taking(move->holder, move->outcomes, move->userdata);
+    if (move_call(move, MOVE_UNASSIGNING, on_unassigned) < 0)
+        move_fail_memory(move);
+}
+
 static void on_looked(const AwsReply *reply, void *userdata)
 {
     Move6 *move = userdata;
@@ -262,8 +270,8 @@ static void on_looked(const AwsReply *reply, void *userdata)
         move_fail_memory(move);
     else if (!move->holder)
         move_finish(move, NULL, false);
-    else if (move_call(move, MOVE_UNASSIGNING, on_unassigned) < 0)
-        move_fail_memory(move);
+    else
+        move_take(move);
 }
 
 static int move_look(Move6 *move)
@@ -290,7 +298,7 @@ static int move_look(Move6 *move)
 }
 
 int move6_new(Move6 **ret, Aws *aws, const char *network_interface_id, const InAddr *addresses, size_t n,
-              Move6Handler handler, void *userdata)
+              Move6Taking taking, Move6Handler handler, void *userdata)
 {
     _cleanup_(move6_freep) Move6 *move = calloc(1, sizeof(*move));
     int r;
@@ -299,6 +307,7 @@ int move6_new(Move6 **ret, Aws *aws, const char *network_interface_id, const InA
     if (!move)
         return -ENOMEM;
     move->aws = aws;
+    move->taking = taking;
     move->handler = handler;
     move->userdata = userdata;
     move->n = n;

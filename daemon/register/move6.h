@@ -30,15 +30,22 @@ typedef struct Move6Result {
 /* Called once, from the loop; the result is valid during the call, also when the move is freed there. */
 typedef void (*Move6Handler)(const Move6Result *result, void *userdata);
 
+/*
+ * Called before addresses are taken from their holder: those with MOVE6_REFUSED. From here until the handler
+ * they may be nobody's.
+ */
+typedef void (*Move6Taking)(const char *holder, const Move6Outcome *outcomes, void *userdata);
+
 /**
  * move6_new() - begin to move
  * @network_interface_id: ours; copied
  * @addresses: copied; at most MOVE6_MAX
+ * @taking: called once or not at all
  *
  * Return: 0 or -ENOMEM.
  */
 int move6_new(Move6 **ret, Aws *aws, const char *network_interface_id, const InAddr *addresses, size_t n,
-              Move6Handler handler, void *userdata);
+              Move6Taking taking, Move6Handler handler, void *userdata);
 Move6 *move6_free(Move6 *move);
 
 DEFINE_CLEANUP(Move6, move6_free)

@@ -7,9 +7,9 @@
  *
  *   idle -> gathering -> calling -> gathering -> … -> idle (a timer, when something is due later)
  *
- * "Calling" is one of: assigning, unassigning, looking at the interface, or a move of IPv6 addresses,
- * which is several calls. The registrations of a call are marked in_flight, which keeps them in memory
- * and out of other queues' batches; what is wanted of them may change meanwhile.
+ * "Calling" is one of: assigning, unassigning, looking at the interface, a move of IPv6 addresses, which is
+ * several calls, or giving back what such a move has taken. The registrations of a call are marked in_flight,
+ * which keeps them in memory and out of other queues' batches; what is wanted of them may change meanwhile.
  *
  * How a call ends for each of its registrations is told to the registrar: assigned, failed, released,
  * lost. A refusal for the sake of one address does not touch the others: they are as they were, and so go
@@ -326,6 +326,11 @@ static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explain
 
     r->doubt = REGISTRATION_DOUBT_NONE;
     r->confirmed = time_monotonic();
+    if (doubt == REGISTRATION_DOUBT_TAKEN) {
+        /* It has come here after all. */
+        r->taken_from = mfree(r->taken_from);
+        r->assigned = true;
+    }
     if (doubt == REGISTRATION_DOUBT_NONE || doubt == REGISTRATION_DOUBT_FRESH)
         return;
     if (r->state == REGISTRATION_WANTED)
@@ -363,7 +368,8 @@ static void looked_absent(Queue *queue, Registration *r, usec_t now)
         }
         break;
     case REGISTRATION_DOUBT_FRESH: registrar_lost(queue->registrar, r); break;
-    case REGISTRATION_DOUBT_CONFLICT: r->doubt = doubt; break;
+    case REGISTRATION_DOUBT_CONFLICT:
+    case REGISTRATION_DOUBT_TAKEN: r->doubt = doubt; break;
     }
 }
 
@@ -469,6 +475,12 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
                                          "the address is on another instance's first network interface"};
 
     r->doubt = REGISTRATION_DOUBT_NONE;
+    /* Except for UNTOLD, where it is now is known; and one that is stranded has been told of. */
+    if (outcome != MOVE6_UNTOLD && r->taken_from) {
+        r->taken_from = mfree(r->taken_from);
+        queue->registrar->dirty = true;
+        waits_flush(queue->registrar);
+    }
     switch (outcome) {
     case MOVE6_FREE: break; /* it goes out again */
     case MOVE6_MOVED: registrar_assigned(queue->registrar, r); break;
@@ -524,6 +536,39 @@ static void on_moved(const Move6Result *result, void *userdata)
     queue_call_ended(queue);
 }
 
+/* On disk before it is done: a daemon that is killed between taking and assigning has to know of it. */
+static void on_taking(const char *holder, const Move6Outcome *outcomes, void *userdata)
+{
+    const Queue *queue = userdata;
+
+    for (size_t i = 0; i < queue->batch.n; i++)
+        if (outcomes[i] == MOVE6_REFUSED)
+            (void)replace_string(&queue->batch.registrations[i]->taken_from, holder);
+    queue->registrar->dirty = true;
+    waits_write(queue->registrar);
+}
+
+/* ------------------------------------------------------------------ giving back what was taken */
+
+static void on_returned(const AwsReply *reply, void *userdata)
+{
+    Queue *queue = userdata;
+    Registration *r = queue->batch.registrations[0];
+    _cleanup_batch_ Batch batch = queue_take_batch(queue);
+    const AwsError *error = reply->error;
+
+    /* In use: it is there, or somebody else has it by now. */
+    if (error && error->class != AWS_ERROR_ADDRESS_IN_USE && error->class != AWS_ERROR_NOT_FOUND) {
+        queue_log_refusal(queue, error, &r->address);
+        log_stranded(queue, r, r->taken_from);
+    }
+    r->doubt = REGISTRATION_DOUBT_NONE;
+    r->taken_from = mfree(r->taken_from);
+    if (batch.n > 0 && r->state != REGISTRATION_WANTED)
+        registrar_released(queue->registrar, r);
+    queue_call_ended(queue);
+}
+
 /* ------------------------------------------------------------------ the next call */
 
 static int queue_query(const Queue *queue, const Batch *batch, AwsQuery *ret)
@@ -539,6 +584,8 @@ static int queue_query(const Queue *queue, const Batch *batch, AwsQuery *ret)
 
     if (batch->action == BATCH_LOOK)
         return ec2_query_describe_network_interface(id, ret);
+    if (batch->action == BATCH_RETURN)
+        return ec2_query_assign_ipv6_addresses(batch->registrations[0]->taken_from, addresses, 1, ret);
     if (batch->action == BATCH_UNASSIGN)
         return ipv6 ? ec2_query_unassign_ipv6_addresses(id, addresses, batch->n, ret)
                     : ec2_query_unassign_private_ip_addresses(id, addresses, batch->n, ret);
@@ -591,8 +638,8 @@ static int queue_move(Queue *queue, Batch *batch)
     batch->n = n;
     if (n == 0)
         return -EAGAIN;
-    return move6_new(&queue->move, queue->registrar->aws, queue->interface->id, addresses, n, on_moved,
-                     queue);
+    return move6_new(&queue->move, queue->registrar->aws, queue->interface->id, addresses, n, on_taking,
+                     on_moved, queue);
 }
 
 static int queue_begin(Queue *queue, Batch *batch)
@@ -610,6 +657,7 @@ static int queue_begin(Queue *queue, Batch *batch)
         return queue_call(queue, batch, on_unassigned);
     case BATCH_LOOK: return queue_call(queue, batch, on_looked);
     case BATCH_MOVE: return queue_move(queue, batch);
+    case BATCH_RETURN: return queue_call(queue, batch, on_returned);
     case BATCH_NONE:
     case _BATCH_ACTION_MAX:
     default: return -EINVAL;

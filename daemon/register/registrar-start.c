@@ -5,7 +5,8 @@
  * one at start:
  *
  *   in the file and shown       as the file says; of an earlier boot: stale
- *   in the file, not shown      has moved away: dropped; but what is a moment old is given a minute
+ *   in the file, not shown      has moved away: dropped; but what is a moment old is given a minute, and what
+ *                               was on its way here is given back to where it came from
  *   shown, not in the file      nobody's: released after the cooldown
  *
  * Without the file, because it is damaged or a newer version's, all that is shown counts as stale: pods may
@@ -202,6 +203,22 @@ static bool interface_take_seen(Interface *interface, const InAddr *address)
     return false;
 }
 
+static bool interface_shows(const Interface *interface, const InAddr *address)
+{
+    for (size_t i = 0; i < interface->n_seen; i++)
+        if (in_addr_equal(&interface->seen[i], address))
+            return true;
+    return false;
+}
+
+/* A move was cut off before anybody was told that it is done: for the one it was taken from it is not. */
+static int registrar_return(Registrar *registrar, Registration *r, usec_t now)
+{
+    r->doubt = REGISTRATION_DOUBT_TAKEN;
+    registrar->dirty = true;
+    return registration_set(r, REGISTRATION_RELEASED, "", registrar->boot_id, now);
+}
+
 /* Answered a moment before the daemon was killed, and EC2's describe is behind: looked at again later. */
 static bool registrar_trust(const Registrar *registrar, Registration *r, usec_t now)
 {
@@ -217,6 +234,7 @@ static int registrar_adopt(Registrar *registrar, Registration *r, usec_t now)
 {
     bool this_boot = streq(r->boot_id, registrar->boot_id);
 
+    r->taken_from = mfree(r->taken_from);
     r->assigned = true;
     r->confirmed = r->doubt == REGISTRATION_DOUBT_NONE ? time_monotonic() : 0;
     r->since = MIN(r->since, now); /* the clock was set back meanwhile */
@@ -237,6 +255,10 @@ static int registrar_compare(Registrar *registrar, usec_t now)
         if (!interface) {
             state_remove(registrar->state, r);
             registrar->dirty = true;
+        } else if (r->taken_from && !interface_shows(interface, &r->address)) {
+            res = registrar_return(registrar, r, now);
+            if (res < 0)
+                return res;
         } else if (!interface_take_seen(interface, &r->address) && !registrar_trust(registrar, r, now)) {
             registrar_lost(registrar, r);
         } else {

@@ -160,6 +160,7 @@ void registrar_assigned(Registrar *registrar, Registration *registration)
 {
     registration_calm(registration);
     registration_settle(registration);
+    registration->taken_from = mfree(registration->taken_from);
     registration->assigned = true;
     registration->confirmed = time_monotonic();
     registration->reclaimed = false;
@@ -199,6 +200,11 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
         registration->reclaimed = false;
         if (wanted && registration_set(registration, REGISTRATION_RELEASED, "", NULL, now) == 0)
             registrar_touch(registrar);
+    } else if (registration->taken_from) {
+        registration->doubt = REGISTRATION_DOUBT_TAKEN;
+        if (wanted && registration_set(registration, REGISTRATION_RELEASED, "", NULL, now) == 0)
+            registrar_touch(registrar);
+        registrar_kick(registrar, registration);
     } else {
         if (!wanted)
             registrar_touch(registrar); /* it is in the file */
@@ -576,8 +582,8 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
 static int registrar_unwant(Registrar *registrar, Registration *r)
 {
     static const ProtocolError gone = {409, "released", "the address was given back meanwhile"};
-    bool untouched =
-        r->state == REGISTRATION_WANTED && !r->assigned && !r->in_flight && !r->reclaimed && !r->doubt;
+    bool untouched = r->state == REGISTRATION_WANTED && !r->assigned && !r->in_flight && !r->reclaimed &&
+                     !r->doubt && !r->taken_from;
     int res;
 
     if (untouched && !r->previous_interface) {
@@ -593,6 +599,8 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     if (untouched)
         registration_restore(r);
     registration_calm(r);
+    if (r->taken_from && !r->in_flight)
+        r->doubt = REGISTRATION_DOUBT_TAKEN;
     if (r->reclaimed) {
         registration_settle(r);
         r->assigned = true;

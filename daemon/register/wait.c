@@ -208,7 +208,7 @@ static void registrar_write_failed(Registrar *registrar, int error)
         (void)sd_event_source_set_description(registrar->retry, "register-write-retry");
 }
 
-static void registrar_write(Registrar *registrar)
+void waits_write(Registrar *registrar)
 {
     int r;
 
@@ -249,7 +249,7 @@ static int on_flush(sd_event_source *source _unused_, void *userdata)
 {
     Registrar *registrar = userdata;
 
-    registrar_write(registrar);
+    waits_write(registrar);
     deadline_arm(registrar);
     registrar->answering = true;
     /* What a handler adds belongs to the next turn, but only if it changed something. */

@@ -28,6 +28,7 @@ static Registration *registration_free(Registration *registration)
     free(registration->boot_id);
     free(registration->owner);
     free(registration->network_interface_id);
+    free(registration->taken_from);
     return mfree(registration);
 }
 

@@ -24,6 +24,8 @@ typedef enum RegistrationDoubt {
     REGISTRATION_DOUBT_UNASSIGN, /* EC2 could not unassign it: perhaps it is not there */
     REGISTRATION_DOUBT_FRESH,    /* EC2 assigned it just before a restart, and does not show it yet */
     REGISTRATION_DOUBT_CONFLICT, /* IPv6: another interface has it */
+    REGISTRATION_DOUBT_TAKEN, /* IPv6: to be given back to taken_from, where a move that was cut off took it
+                               */
 } RegistrationDoubt;
 
 /* One address. The strings are its own. What is below the line is not stored. */
@@ -33,7 +35,8 @@ typedef struct Registration {
     char *owner;   /* "" when nobody: EC2 has it and we do not know why */
     char *boot_id; /* in which it entered the state; "" when unknown */
     RegistrationState state;
-    usec_t since; /* CLOCK_REALTIME: when it entered the state */
+    usec_t since;     /* CLOCK_REALTIME: when it entered the state */
+    char *taken_from; /* IPv6: the interface that had it, while it is on its way here; else NULL */
     /* -------- */
     bool assigned;    /* EC2 has it on that interface as far as we know */
     bool in_flight;   /* a call that changes it is under way */

@@ -3,7 +3,8 @@
 /*
  * The state on disk: {"version": 1, "instance_id": "i-…", "addresses": [{"address": "10.0.1.20",
  * "network_interface_id": "eni-…", "owner": "…", "boot_id": "…", "state": "wanted", "since": 1790…}]},
- * one address a line so that a person can read it. "since" is in microseconds of CLOCK_REALTIME.
+ * one address a line so that a person can read it. "since" is in microseconds of CLOCK_REALTIME. "taken_from"
+ * is there while an IPv6 address is on its way from another interface, and nobody's for a moment.
  *
  * It is a memory of who owns what; what EC2 has is asked of EC2. So nothing is lost for ever when the
  * file is: its addresses are released after the cooldown, unless claimed again. A file is believed
@@ -23,7 +24,7 @@
 static bool is_stored(const Registration *registration)
 {
     return registration->state != REGISTRATION_WANTED || registration->assigned ||
-           registration->previous_interface;
+           registration->previous_interface || registration->taken_from;
 }
 
 static int encode_registration(Buf *buf, const Registration *registration)
@@ -39,6 +40,9 @@ static int encode_registration(Buf *buf, const Registration *registration)
                      moving ? registration->previous_owner : registration->owner, "boot_id",
                      registration->boot_id, "state", registration_state_to_string(registration->state),
                      "since", (json_int_t)registration->since);
+    if (registration->taken_from &&
+        (!line || json_object_set_new(line, "taken_from", json_string(registration->taken_from)) < 0))
+        return -ENOMEM;
     text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     return text ? buf_puts(buf, text) : -ENOMEM;
 }
@@ -66,16 +70,16 @@ char *store_encode(const State *state, const char *instance_id)
 
 static int decode_registration(State *state, json_t *line)
 {
-    const char *address_text, *interface, *owner, *boot_id, *state_text;
+    const char *address_text, *interface, *owner, *boot_id, *state_text, *taken_from = NULL;
     RegistrationState registration_state;
     Registration *registration;
     json_int_t since;
     InAddr address;
     int r;
 
-    if (json_unpack(line, "{s:s, s:s, s:s, s:s, s:s, s:I}", "address", &address_text, "network_interface_id",
-                    &interface, "owner", &owner, "boot_id", &boot_id, "state", &state_text, "since",
-                    &since) < 0)
+    if (json_unpack(line, "{s:s, s:s, s:s, s:s, s:s, s:I, s?s}", "address", &address_text,
+                    "network_interface_id", &interface, "owner", &owner, "boot_id", &boot_id, "state",
+                    &state_text, "since", &since, "taken_from", &taken_from) < 0)
         return STORE_E_DAMAGED;
     if (in_addr_parse(address_text, &address) < 0 || !interface[0] || since < 0 ||
         registration_state_from_string(state_text, &registration_state) < 0)
@@ -84,6 +88,8 @@ static int decode_registration(State *state, json_t *line)
     r = state_add(state, &address, interface, &registration);
     if (r == -EEXIST)
         return STORE_E_DAMAGED;
+    if (r == 0)
+        r = replace_string(&registration->taken_from, taken_from);
     if (r < 0)
         return r;
     return registration_set(registration, registration_state, owner, boot_id, (usec_t)since);

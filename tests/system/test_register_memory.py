@@ -128,6 +128,28 @@ def test_killed_while_moving_ipv6(pods, when, k):
         assert V6[0] not in old.in_ec2_6()
 
 
+@pytest.mark.parametrize("action, when", [(UNASSIGN6, "before"), (UNASSIGN6, "after"), (ASSIGN6, "before"),
+                                          (ASSIGN6, "after")])
+def test_killed_while_moving_ipv6_and_not_asked_again(pods, action, when):
+    """What was answered there holds: it goes back, unless it had come here already."""
+    address = V6[0]
+    with Registering(pods) as old, Registering(pods) as new:
+        assert old.put(address, "pod").status == 200
+        new.control.gate(action, 2 if action == ASSIGN6 else 1, when)
+        held = new.begin("PUT", address, "pod")
+        new.control.gate_reached()
+        new.daemon.kill()
+        held.cut_off()
+        new.control.gate_release("drop")
+        new.start()
+        until(lambda: address in old.in_ec2_6() | new.in_ec2_6(), "an end of the move")
+        come = (action, when) == (ASSIGN6, "after")
+        assert (address in new.in_ec2_6(), address in old.in_ec2_6()) == (come, not come)
+        until(lambda: set(new.addresses()) == ({address} if come else set()), "the memory of it")
+        new.restart()
+        assert new.owners() == ({address: "pod"} if come else {})
+        assert (address in new.in_ec2_6(), address in old.in_ec2_6()) == (come, not come)
+
 
 # -- reboot ----------------------------------------------------------------
 

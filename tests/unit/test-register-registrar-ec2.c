@@ -348,6 +348,54 @@ static void test_ipv6_of_a_first_interface(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Killed between taking it and assigning it: nobody was told that it has moved, so it goes back. */
+static void test_ipv6_killed_while_moving(void **unused _unused_)
+{
+    Asked asked = {0}, again = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    begin_conflict(&f, &asked);
+    look_answer(&f, "eni-other", "", "2001:db8::20");
+    for (unsigned i = 0; i < 2; i++) { /* and killed while giving it back */
+        fixture_stop(&f);
+        fixture_start(&f);
+        settle(&f);
+        assert_int_equal(pending(&f, NULL), 1);
+        assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", "eni-other"));
+    }
+    /* Wanted and given back meanwhile: that changes nothing. */
+    put_on(&f, &again, "2001:db8::20", "eth1", "a");
+    give_back(&f, &deleted, "2001:db8::20", "a");
+    assign6_ok(&f, "2001:db8::20");
+    assert_null(find(&f, "2001:db8::20"));
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_stop(&f);
+    fixture_start(&f);
+    settle(&f);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* Killed after it was assigned: it is here. */
+static void test_ipv6_killed_when_moved(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    begin_conflict(&f, &asked);
+    look_answer(&f, "eni-other", "", "2001:db8::20");
+    fixture_stop(&f);
+    fixture_show(&f, "2001:db8::20");
+    fixture_start(&f);
+    settle(&f);
+    assert_int_equal(find(&f, "2001:db8::20")->state, REGISTRATION_WANTED);
+    assert_true(find(&f, "2001:db8::20")->assigned);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
 /* ------------------------------------------------------------------ fights between nodes */
 
 static void test_flapping(void **unused _unused_)
@@ -490,6 +538,8 @@ int main(void)
         cmocka_unit_test(test_ipv6_ours_or_free),
         cmocka_unit_test(test_ipv6_two_holders),
         cmocka_unit_test(test_ipv6_refused_together),
+        cmocka_unit_test(test_ipv6_killed_while_moving),
+        cmocka_unit_test(test_ipv6_killed_when_moved),
         cmocka_unit_test(test_ipv6_of_a_first_interface),
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_no_flapping),
