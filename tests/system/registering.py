@@ -83,8 +83,9 @@ class Pending:
         """For select()."""
         return self._connection.sock.fileno()
 
-    def reply(self) -> Reply:
+    def reply(self, timeout=PATIENCE) -> Reply:
         """Wait for the answer."""
+        self._connection.sock.settimeout(timeout)
         answer = self._connection.getresponse()
         text = answer.read().decode()
         self._connection.close()

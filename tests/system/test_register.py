@@ -7,7 +7,9 @@ EC2 that says so.
 
 import json
 import os
+import socket
 import subprocess
+import time
 
 import pytest
 from harness import SUBNETS, message_ids
@@ -293,3 +295,40 @@ def test_limit_told_by_ec2(pods, node):
     assert ec2_said(node, reply, ASSIGN)
     assert len(node.calls(ASSIGN)) == 1
     assert node.addresses() == {}
+
+
+# -- limits of the socket --------------------------------------------------
+
+def test_more_peers_than_are_served(node):
+    """The one too many is told so; when all have gone, the next one is served."""
+    peers = []
+    try:
+        for _ in range(512):
+            peers.append(socket.socket(socket.AF_UNIX))
+            peers[-1].connect(node.daemon.socket_path)
+        reply = node.send("GET", "/v1/status").reply()
+        assert (reply.status, reply.code, reply.headers["Retry-After"]) == (503, "too_many_connections", "1")
+    finally:
+        for peer in peers:
+            peer.close()
+    until(lambda: node.send("GET", "/v1/status").reply().status == 200, "an end of the crowd")
+
+
+def test_slow_peer(node):
+    """Half a request, and then a byte a second: cut off after ten, while others are served."""
+    begin = time.monotonic()
+    with socket.socket(socket.AF_UNIX) as slow:
+        slow.connect(node.daemon.socket_path)
+        slow.settimeout(1)
+        slow.send(b"GET /v1/status HTTP/1.1\r\nHost: ")
+        while time.monotonic() - begin < 30:
+            try:
+                if slow.recv(1) == b"":
+                    break
+            except TimeoutError:
+                assert node.put(A).status == 200
+                try:
+                    slow.send(b"x")
+                except BrokenPipeError:
+                    break
+    assert 9 < time.monotonic() - begin < 13

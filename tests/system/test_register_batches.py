@@ -5,6 +5,8 @@ Calls are held at the simulator's gate until the daemon is seen to know of all
 requests that the test is about.
 """
 
+import time
+
 import pytest
 from harness import SUBNETS
 from registering import ASSIGN, ASSIGN6, ETH1, UNASSIGN, UNASSIGN6, Registering, until
@@ -222,3 +224,20 @@ def test_release_that_has_to_be_repeated(pods, node, address, unassign, do):
     assert node.delete(address).status == 200
     until(lambda: not node.addresses(), "the release")
     assert address not in node.in_ec2() | node.in_ec2_6()
+
+
+def test_throttled_until_the_deadline(node):
+    """504 after a minute; what was asked for later has a minute of its own, and nothing is lost by then."""
+    node.control.faults({"action": ASSIGN, "n": 0, "do": "throttle"})
+    first = node.begin("PUT", A)
+    node.wait_known(A)
+    until(lambda: len(node.calls(ASSIGN)) > 3, "a few tries")
+    second = node.begin("PUT", B)
+    begin = time.monotonic()
+    reply = first.reply(timeout=90)
+    assert (reply.status, reply.code) == (504, "deadline")
+    assert 40 < time.monotonic() - begin < 70
+    node.control.faults()
+    assert second.reply(timeout=90).status == 200
+    assert node.put(A).status == 200
+    assert node.in_ec2() == {A, B}
