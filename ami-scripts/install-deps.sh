@@ -18,8 +18,8 @@ usage() {
 
 apt_runtime="libsystemd0 libcurl4 libssl3 libnl-3-200 libnl-route-3-200 libinih1 libexpat1 libjansson4 libmicrohttpd12 ca-certificates"
 apt_build="gcc make libc6-dev pkg-config libsystemd-dev libcurl4-openssl-dev libssl-dev libnl-3-dev libnl-route-3-dev libinih-dev libexpat1-dev libjansson-dev libmicrohttpd-dev"
-apt_test="clang clang-format clang-tidy cppcheck valgrind shellcheck libclang-rt-14-dev llvm libcmocka-dev git python3 python3-pytest python3-botocore python3-yaml awscli iproute2 iputils-ping procps curl openssl systemd util-linux strace tcpdump containernetworking-plugins"
-apt_vm="qemu-system-x86 mmdebstrap e2fsprogs"
+apt_test="clang clang-format clang-tidy cppcheck valgrind shellcheck libclang-rt-14-dev llvm libcmocka-dev git python3 python3-pytest python3-botocore python3-yaml awscli iproute2 iputils-ping procps curl openssl systemd util-linux strace tcpdump containernetworking-plugins packer"
+apt_vm="qemu-system-x86 qemu-utils mmdebstrap e2fsprogs openssh-client packer"
 
 # Amazon Linux has libcurl-minimal, Fedora libcurl, and each conflicts with the other: either will do.
 dnf_runtime="systemd-libs libcurl.so.4()(64bit) openssl-libs libnl3 inih expat jansson libmicrohttpd ca-certificates"
