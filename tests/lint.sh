@@ -71,6 +71,18 @@ check_shell() {
     sources | xargs -0 grep -lZE -m1 '^#!/(bin/|usr/bin/env )(ba)?sh' -- | xargs -0 shellcheck
 }
 
+# Both sources of the template. Its builders want a key to log in with, though nobody does here.
+check_packer() {
+    local key=$log.key template=$log.pkr.hcl arch status=0
+    openssl genrsa -traditional -out "$key" 2048 2>/dev/null
+    packer/template-1.6.sh >"$template"
+    for arch in x86_64 arm64; do
+        CHECKPOINT_DISABLE=1 packer validate -var debian_key="$key" -var arch="$arch" "$template" || status=1
+    done
+    rm -f "$key" "$template"
+    return $status
+}
+
 # Into directories of their own: an object that is there already would say nothing again.
 check_compiler() {
     local make=(make --no-print-directory -s -j "$jobs" CC="$1" WERROR=1 B="build-lint-$1")
@@ -83,7 +95,7 @@ check_ndebug() {
 }
 
 # The list is words.
-all="layers sources format tidy cppcheck shellcheck message-ids units install gcc clang ndebug"
+all="layers sources format tidy cppcheck shellcheck packer message-ids units install gcc clang ndebug"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for check in "$@"; do
@@ -95,6 +107,7 @@ for check in "$@"; do
     tidy) run clang-tidy check_tidy ;;
     cppcheck) run cppcheck check_cppcheck ;;
     shellcheck) run shellcheck check_shell ;;
+    packer) run packer check_packer ;;
     message-ids) run message-ids tests/check-message-ids.sh ;;
     units) run units tests/check-units.sh ;;
     install) run install tests/check-install.sh ;;
