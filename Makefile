@@ -161,6 +161,16 @@ check-system: all $(TOOLS) ## the daemon against the simulated AWS
 lint: ## layers, format, analysers, units
 	@tests/lint.sh
 
+IMAGE := build-image
+
+.PHONY: image check-image
+image: ## bake the Debian image of the boot tests, in build-image/
+	@ami-scripts/install-deps.sh vm
+	@packer/bake-debian.sh $(IMAGE)
+
+check-image: image ## what is in that image, and ami-scripts/ on a machine
+	@IMAGE=$(IMAGE) PYTHONPATH=tests $(PYTHON) -m pytest -q tests/image
+
 # ------------------------------------------------------------------ long runs
 
 .PHONY: demo bench fuzz
