@@ -27,6 +27,12 @@ dnf_build="gcc make glibc-devel pkgconf-pkg-config systemd-devel libcurl-devel o
 dnf_test="clang clang-tools-extra cppcheck valgrind ShellCheck compiler-rt llvm libcmocka-devel git python3 python3-pytest python3-botocore python3-pyyaml awscli-2 iproute iputils procps-ng curl openssl systemd util-linux strace tcpdump containernetworking-plugins"
 dnf_vm="qemu-system-x86-core e2fsprogs"
 
+# Node.js may come from its makers instead, with npm in it, and that conflicts with the distribution's.
+if ! command -v npm >/dev/null 2>&1; then
+    apt_test="$apt_test nodejs npm"
+    dnf_test="$dnf_test nodejs npm"
+fi
+
 [ $# -gt 0 ] || set -- runtime build
 
 if command -v apt-get >/dev/null 2>&1; then

@@ -83,6 +83,17 @@ check_packer() {
     return $status
 }
 
+# AWS's validator, which is fetched once. Both branches of each condition: without what is optional, and
+# with it.
+check_cloudformation() {
+    local directory=tests/cfn
+    [ $directory/node_modules/.package-lock.json -nt $directory/package-lock.json ] ||
+        npm ci --prefix $directory --no-audit --no-fund || return
+    node $directory/validate.js conf/nodegroup.yaml KeyName=key InterfaceTags=cnf=abc01 BootstrapArguments= \
+        MultusSubnets2=subnet-0aaaaaaaaaaaaaaa1 MultusSubnets3=subnet-0aaaaaaaaaaaaaaa2 AttachCniPolicy=false \
+        useIPsFromStartOfSubnet=false
+}
+
 # Into directories of their own: an object that is there already would say nothing again.
 check_compiler() {
     local make=(make --no-print-directory -s -j "$jobs" CC="$1" WERROR=1 B="build-lint-$1")
@@ -95,7 +106,7 @@ check_ndebug() {
 }
 
 # The list is words.
-all="layers sources format tidy cppcheck shellcheck packer message-ids units install gcc clang ndebug"
+all="layers sources format tidy cppcheck shellcheck packer cloudformation message-ids units install gcc clang ndebug"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for check in "$@"; do
@@ -108,6 +119,7 @@ for check in "$@"; do
     cppcheck) run cppcheck check_cppcheck ;;
     shellcheck) run shellcheck check_shell ;;
     packer) run packer check_packer ;;
+    cloudformation) run cloudformation check_cloudformation ;;
     message-ids) run message-ids tests/check-message-ids.sh ;;
     units) run units tests/check-units.sh ;;
     install) run install tests/check-install.sh ;;
