@@ -10,7 +10,6 @@
 #include "util/macro.h"
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <time.h>
 
 static usec_t clock_now(clockid_t clock)
@@ -40,17 +39,28 @@ usec_t time_add(usec_t a, usec_t b)
     return a > USEC_INFINITY - b ? USEC_INFINITY : a + b;
 }
 
+/* n digits over what stands at p. */
+static void put_digits(char *p, unsigned value, size_t n)
+{
+    for (; n > 0; n--, value /= 10)
+        p[n - 1] = (char)('0' + value % 10);
+}
+
+/* By hand: a list of many registrations is mostly their times, and strftime() looks at the locale. */
 char *time_format_iso8601(usec_t realtime, char buf[static TIME_ISO8601_MAX])
 {
     time_t seconds = (time_t)(realtime / USEC_PER_SEC);
-    char text[sizeof("2026-11-21T10:55:00")];
-    struct tm tm;
+    struct tm tm = {0};
 
-    if (!gmtime_r(&seconds, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-        text[0] = '\0';
-
-    (void)snprintf(buf, TIME_ISO8601_MAX, "%s.%03uZ", text,
-                   (unsigned)(realtime % USEC_PER_SEC / USEC_PER_MSEC));
+    (void)gmtime_r(&seconds, &tm);
+    (void)strcpy(buf, "0000-00-00T00:00:00.000Z");
+    put_digits(buf, (unsigned)tm.tm_year + 1900, 4);
+    put_digits(buf + 5, (unsigned)tm.tm_mon + 1, 2);
+    put_digits(buf + 8, (unsigned)tm.tm_mday, 2);
+    put_digits(buf + 11, (unsigned)tm.tm_hour, 2);
+    put_digits(buf + 14, (unsigned)tm.tm_min, 2);
+    put_digits(buf + 17, (unsigned)tm.tm_sec, 2);
+    put_digits(buf + 20, (unsigned)(realtime % USEC_PER_SEC / USEC_PER_MSEC), 3);
     return buf;
 }
 

@@ -51,6 +51,9 @@ static void test_iso8601(void **state)
     assert_int_equal(usec, 1795258500 * USEC_PER_SEC);
     assert_int_equal(time_parse_iso8601("2026-11-21T10:55:00.25Z", &usec), 0);
     assert_string_equal(time_format_iso8601(usec, text), "2026-11-21T10:55:00.250Z");
+    assert_string_equal(time_format_iso8601(0, text), "1970-01-01T00:00:00.000Z");
+    assert_string_equal(time_format_iso8601(1709251199999999, text), "2024-02-29T23:59:59.999Z");
+    assert_int_equal(strlen(time_format_iso8601(USEC_INFINITY, text)), TIME_ISO8601_MAX - 4);
     assert_int_equal(time_parse_iso8601("2026-11-21 10:55", &usec), -EINVAL);
     assert_int_equal(time_parse_iso8601("2026-11-21T10:55:00+01:00", &usec), -EINVAL);
 }
