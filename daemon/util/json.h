@@ -3,6 +3,7 @@
 
 /* What jansson's own headers lack. json_decrefp() they have. */
 
+#include "util/buf.h"
 #include "util/macro.h"
 #include <jansson.h>
 
@@ -13,3 +14,6 @@ static inline json_t *json_string_or_null(const char *s)
 {
     return s ? json_string(s) : json_null();
 }
+
+/** json_put_string() - append the string as json_dumps() writes it, NULL as null; 0 or -ENOMEM */
+int json_put_string(Buf *buf, const char *s);
