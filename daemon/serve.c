@@ -64,7 +64,7 @@ static void get_metrics(Request *request_take, void *userdata)
     if (metrics_write(userdata, &text) < 0)
         request_refuse(request_take, &error);
     else
-        request_answer_text(request_take, 200, "text/plain; version=0.0.4; charset=utf-8", text.data);
+        request_answer_text(request_take, 200, "text/plain; version=0.0.4; charset=utf-8", buf_take(&text));
 }
 
 static const Route routes[] = {

@@ -16,6 +16,7 @@
  */
 
 #include "register/addresses.h"
+#include "util/json.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -496,34 +497,56 @@ void addresses_delete(Request *request_take, void *userdata)
 
 /* ------------------------------------------------------------------ GET */
 
-static json_t *registration_json(const Registrar *registrar, const Registration *registration)
+static int put_member(Buf *text, const char *name, const char *value)
+{
+    int r = buf_puts(text, name);
+
+    return r < 0 ? r : json_put_string(text, value);
+}
+
+static int put_registration(Buf *text, const Registrar *registrar, const Registration *registration)
 {
     const char *ifname = registrar_ifname(registrar, registration->network_interface_id);
     char address[IN_ADDR_TEXT], since[TIME_ISO8601_MAX];
 
-    return json_pack("{s:s, s:s?, s:s, s:s, s:s, s:b, s:s}", "address",
-                     in_addr_format(&registration->address, address), "interface", ifname, "eni_id",
-                     registration->network_interface_id, "owner", registration->owner, "state",
-                     registration_state_to_string(registration->state), "assigned", registration->assigned,
-                     "since", time_format_iso8601(registration->since, since));
+    if (put_member(text, "{\"address\":", in_addr_format(&registration->address, address)) < 0 ||
+        put_member(text, ",\"interface\":", ifname) < 0 ||
+        put_member(text, ",\"eni_id\":", registration->network_interface_id) < 0 ||
+        put_member(text, ",\"owner\":", registration->owner) < 0 ||
+        put_member(text, ",\"state\":", registration_state_to_string(registration->state)) < 0 ||
+        buf_puts(text, registration->assigned ? ",\"assigned\":true" : ",\"assigned\":false") < 0 ||
+        put_member(text, ",\"since\":", time_format_iso8601(registration->since, since)) < 0)
+        return -ENOMEM;
+    return buf_putc(text, '}');
 }
 
-json_t *addresses_json(const Registrar *registrar)
+/* {"addresses": [...]}, or NULL when out of memory */
+static char *addresses_text(const Registrar *registrar)
 {
-    const State *state = registrar ? registrar_state(registrar) : NULL;
-    json_t *array = json_array();
+    const State *state = registrar_state(registrar);
+    _cleanup_buf_ Buf text = BUF_NULL;
 
-    for (size_t i = 0; state && i < state_n(state); i++)
-        (void)json_array_append_new(array, registration_json(registrar, state_get(state, i)));
-    return json_pack("{s:o}", "addresses", array);
+    if (buf_puts(&text, "{\"addresses\":[") < 0)
+        return NULL;
+    for (size_t i = 0; i < state_n(state); i++)
+        if ((i > 0 && buf_putc(&text, ',') < 0) ||
+            put_registration(&text, registrar, state_get(state, i)) < 0)
+            return NULL;
+    return buf_puts(&text, "]}") < 0 ? NULL : buf_take(&text);
 }
 
 void addresses_get(Request *request_take, void *userdata)
 {
     const Addresses *addresses = userdata;
+    char *text;
 
-    if (registrar_for(addresses, request_take))
-        request_answer(request_take, 200, addresses_json(addresses->registrar));
+    if (!registrar_for(addresses, request_take))
+        return;
+    text = addresses_text(addresses->registrar);
+    if (text)
+        request_answer_text(request_take, 200, "application/json", text);
+    else
+        request_refuse(request_take, &error_memory);
 }
 
 /* ------------------------------------------------------------------ lifecycle */

@@ -31,7 +31,4 @@ void addresses_post(Request *request_take, void *userdata);
 void addresses_delete(Request *request_take, void *userdata);
 void addresses_get(Request *request_take, void *userdata);
 
-/** addresses_json() - {"addresses": [...]}, new reference, NULL when out of memory; registrar may be NULL */
-json_t *addresses_json(const Registrar *registrar);
-
 DEFINE_CLEANUP(Addresses, addresses_free)

@@ -205,12 +205,13 @@ void request_answer(Request *request, unsigned status, json_t *document)
     request_finish(request, &answer);
 }
 
-void request_answer_text(Request *request, unsigned status, const char *content_type, const char *text)
+void request_answer_text(Request *request, unsigned status, const char *content_type, char *text_take)
 {
-    Answer answer = {.status = status, .content_type = content_type, .text = strdup(text), .n = strlen(text)};
+    Answer answer = {.status = text_take ? status : 500,
+                     .content_type = content_type,
+                     .text = text_take,
+                     .n = text_take ? strlen(text_take) : 0};
 
-    if (!answer.text)
-        answer = (Answer){.status = 500, .content_type = content_type};
     request_finish(request, &answer);
 }
 

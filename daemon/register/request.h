@@ -105,8 +105,8 @@ int request_body(const Request *request, json_t **ret, char ret_message[static 2
 /** request_answer() - end the request with a document (its reference is taken; NULL: 500, out of memory) */
 void request_answer(Request *request_take, unsigned status, json_t *document_take);
 
-/** request_answer_text() - end the request with text that is not JSON; content_type is static */
-void request_answer_text(Request *request_take, unsigned status, const char *content_type, const char *text);
+/** request_answer_text() - end the request with text (NULL: an empty 500); content_type is static */
+void request_answer_text(Request *request_take, unsigned status, const char *content_type, char *text_take);
 
 /** request_refuse() - end the request with an error */
 void request_refuse(Request *request_take, const ProtocolError *error);

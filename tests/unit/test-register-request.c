@@ -117,7 +117,7 @@ static void test_answers(void **state)
             request_refuse(transport.handled,
                            &(ProtocolError){.status = 409, .code = "owned", .message = "by another"});
             break;
-        case 3: request_answer_text(transport.handled, 200, "text/plain", "up 1\n"); break;
+        case 3: request_answer_text(transport.handled, 200, "text/plain", strdup("up 1\n")); break;
         }
         assert_int_equal(transport.n_answers, 1);
         assert_int_equal(transport.answer.status, rows[i].status);

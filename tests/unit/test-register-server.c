@@ -73,7 +73,7 @@ static void handle_later(Request *request, void *userdata)
 static void handle_metrics(Request *request, void *userdata)
 {
     (void)userdata;
-    request_answer_text(request, 200, "text/plain; version=0.0.4", "up 1\n");
+    request_answer_text(request, 200, "text/plain; version=0.0.4", strdup("up 1\n"));
 }
 
 static const Route routes[] = {
