@@ -497,25 +497,18 @@ void addresses_delete(Request *request_take, void *userdata)
 
 /* ------------------------------------------------------------------ GET */
 
-static int put_member(Buf *text, const char *name, const char *value)
-{
-    int r = buf_puts(text, name);
-
-    return r < 0 ? r : json_put_string(text, value);
-}
-
 static int put_registration(Buf *text, const Registrar *registrar, const Registration *registration)
 {
     const char *ifname = registrar_ifname(registrar, registration->network_interface_id);
     char address[IN_ADDR_TEXT], since[TIME_ISO8601_MAX];
 
-    if (put_member(text, "{\"address\":", in_addr_format(&registration->address, address)) < 0 ||
-        put_member(text, ",\"interface\":", ifname) < 0 ||
-        put_member(text, ",\"eni_id\":", registration->network_interface_id) < 0 ||
-        put_member(text, ",\"owner\":", registration->owner) < 0 ||
-        put_member(text, ",\"state\":", registration_state_to_string(registration->state)) < 0 ||
+    if (json_put_member(text, "{\"address\":", in_addr_format(&registration->address, address)) < 0 ||
+        json_put_member(text, ",\"interface\":", ifname) < 0 ||
+        json_put_member(text, ",\"eni_id\":", registration->network_interface_id) < 0 ||
+        json_put_member(text, ",\"owner\":", registration->owner) < 0 ||
+        json_put_member(text, ",\"state\":", registration_state_to_string(registration->state)) < 0 ||
         buf_puts(text, registration->assigned ? ",\"assigned\":true" : ",\"assigned\":false") < 0 ||
-        put_member(text, ",\"since\":", time_format_iso8601(registration->since, since)) < 0)
+        json_put_member(text, ",\"since\":", time_format_iso8601(registration->since, since)) < 0)
         return -ENOMEM;
     return buf_putc(text, '}');
 }

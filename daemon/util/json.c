@@ -49,3 +49,10 @@ int json_put_string(Buf *buf, const char *s)
     }
     return r < 0 ? r : buf_putc(buf, '"');
 }
+
+int json_put_member(Buf *buf, const char *name, const char *value)
+{
+    int r = buf_puts(buf, name);
+
+    return r < 0 ? r : json_put_string(buf, value);
+}

@@ -17,3 +17,6 @@ static inline json_t *json_string_or_null(const char *s)
 
 /** json_put_string() - append the string as json_dumps() writes it, NULL as null; 0 or -ENOMEM */
 int json_put_string(Buf *buf, const char *s);
+
+/** json_put_member() - append text that ends in a member's name, `,"owner":`, and its value; 0 or -ENOMEM */
+int json_put_member(Buf *buf, const char *name, const char *value);

@@ -51,7 +51,8 @@ static void test_appends(void **state)
     assert_int_equal(json_put_string(&buf, "a"), 0);
     assert_int_equal(buf_puts(&buf, ","), 0);
     assert_int_equal(json_put_string(&buf, NULL), 0);
-    assert_string_equal(buf.data, "[\"a\",null");
+    assert_int_equal(json_put_member(&buf, ",{\"b\":", "c"), 0);
+    assert_string_equal(buf.data, "[\"a\",null,{\"b\":\"c\"");
 }
 
 int main(void)
