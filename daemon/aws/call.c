@@ -564,6 +564,7 @@ int aws_call(Aws *aws, AwsQuery *query_take, usec_t deadline, unsigned flags, Aw
     if (r < 0)
         return r;
     (void)sd_event_source_set_description(call->timer, "aws-call");
+    (void)sd_event_source_set_priority(call->timer, HTTP_PRIORITY);
     (void)sd_event_source_set_enabled(call->timer, SD_EVENT_OFF);
     call_take_token(call);
 

@@ -366,6 +366,7 @@ int credentials_get(Credentials *credentials, usec_t deadline, CredentialsHandle
     if (r < 0)
         return r;
     (void)sd_event_source_set_description(wait->source, "credentials-wait");
+    (void)sd_event_source_set_priority(wait->source, HTTP_PRIORITY);
 
     if (credentials_usable(credentials)) {
         credentials->error = 0;

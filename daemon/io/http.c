@@ -271,6 +271,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *userdata
     if (sd_event_add_io(http->event, &source, fd, events, on_io, http) < 0)
         return -1;
     (void)sd_event_source_set_description(source, "http-io");
+    (void)sd_event_source_set_priority(source, HTTP_PRIORITY);
     if (curl_multi_assign(http->multi, fd, source) != CURLM_OK) {
         (void)sd_event_source_disable_unref(source);
         return -1;
@@ -399,6 +400,7 @@ static int http_init_sources(Http *http, sd_event *event)
     if (r < 0)
         return r;
     (void)sd_event_source_set_description(http->timer, "http-timer");
+    (void)sd_event_source_set_priority(http->timer, HTTP_PRIORITY);
     r = sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
     if (r < 0)
         return r;
@@ -407,6 +409,7 @@ static int http_init_sources(Http *http, sd_event *event)
     if (r < 0)
         return r;
     (void)sd_event_source_set_description(http->deferred, "http-finished");
+    (void)sd_event_source_set_priority(http->deferred, HTTP_PRIORITY);
     return sd_event_source_set_enabled(http->deferred, SD_EVENT_OFF);
 }
 

@@ -7,6 +7,10 @@
 #include "util/time.h"
 #include <systemd/sd-event.h>
 
+/* Of sd-event sources: what is to be sent goes out before anything that takes its time, such as writing
+ * files. */
+#define HTTP_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 1)
+
 typedef struct Http Http;
 typedef struct HttpSlot HttpSlot;
 

@@ -652,6 +652,8 @@ static int queue_begin(Queue *queue, Batch *batch)
         statistics->n_batched += batch->n;
         return queue_call(queue, batch, on_assigned);
     case BATCH_UNASSIGN:
+        /* Killed before it is written, it would be taken for registered while EC2 carries this out. */
+        waits_write(queue->registrar);
         statistics->n_unassign_calls++;
         statistics->n_batched += batch->n;
         return queue_call(queue, batch, on_unassigned);
@@ -750,6 +752,8 @@ int queue_new(Queue **ret, Registrar *registrar, Interface *interface)
         return r;
     (void)sd_event_source_set_enabled(queue->defer, SD_EVENT_OFF);
     (void)sd_event_source_set_description(queue->defer, "register-queue");
+    /* Before the answers: they wait for the disk, and meanwhile the next call can be under way. */
+    (void)sd_event_source_set_priority(queue->defer, HTTP_PRIORITY);
 
     *ret = TAKE_PTR(queue);
     return 0;

@@ -32,6 +32,9 @@ void waits_write(Registrar *registrar);
 /** waits_flush() - write what changed and answer what is finished, from the loop */
 void waits_flush(Registrar *registrar);
 
+/** waits_write() - write what changed, now; a disk that refuses is said and tried again later */
+void waits_write(Registrar *registrar);
+
 /** waits_init() - the event sources; 0 or the errno of sd-event */
 int waits_init(Registrar *registrar);
 

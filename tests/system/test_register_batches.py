@@ -5,6 +5,10 @@ Calls are held at the simulator's gate until the daemon is seen to know of all
 requests that the test is about.
 """
 
+import os
+import select
+import signal
+import subprocess
 import time
 
 import pytest
@@ -59,6 +63,30 @@ def test_fifty_at_once(node):
     until(lambda: not node.addresses(), "the release")
     assert len(node.calls(UNASSIGN)) <= 2
     assert node.in_ec2() == set()
+
+
+def test_next_call_does_not_wait_for_the_disk(node):
+    """The daemon is stopped when it wants to sync the file for the first answer."""
+    node.control.gate(ASSIGN)
+    held = node.begin("PUT", A)
+    node.control.gate_reached()
+    next_one = node.begin("PUT", B)
+    node.wait_known(A, B)
+    pid = node.daemon.process.pid
+    tracer = subprocess.Popen(
+        ["strace", "-p", str(pid), "-o", "/dev/null", "-e", "trace=fsync",
+         "-e", "inject=fsync:signal=STOP:when=1"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert "attached" in tracer.stderr.readline()
+        node.control.gate_release()
+        until(lambda: len(node.calls(ASSIGN)) == 2, "the next call")
+        assert not select.select([held], [], [], 0)[0]
+    finally:
+        tracer.terminate()
+        tracer.wait()
+        tracer.stderr.close()
+        os.kill(pid, signal.SIGCONT)
+    assert statuses([held, next_one]) == [200, 200]
 
 
 def test_interfaces_do_not_wait_for_each_other(pods):
