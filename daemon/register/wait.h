@@ -26,9 +26,6 @@ void waits_finish(Registrar *registrar, const InAddr *address, const ProtocolErr
  */
 usec_t waits_deadline(const Registrar *registrar, const InAddr *address);
 
-/** waits_write() - write what changed, now */
-void waits_write(Registrar *registrar);
-
 /** waits_flush() - write what changed and answer what is finished, from the loop */
 void waits_flush(Registrar *registrar);
 
