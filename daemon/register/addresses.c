@@ -303,9 +303,20 @@ static const char *check_object(const json_t *object, const char *const *known, 
 
 static const char *owner_of(const json_t *object)
 {
-    const char *owner = json_string_value(json_object_get(object, "owner"));
+    return json_string_value(json_object_get(object, "owner"));
+}
 
-    return owner && owner[0] ? owner : NULL;
+/* Whether a peer may call itself that; else the request has been refused. missing: what to say of no name. */
+static bool owner_may(Request *request, const char *owner, const char *missing)
+{
+    if (!owner || !owner[0])
+        refuse_text(request, "bad_request", missing);
+    else if (protocol_owner_is_watch(owner))
+        refuse_text(request, "bad_owner",
+                    "owners that begin with \"" PROTOCOL_OWNER_WATCH "\" are the daemon's own");
+    else
+        return true;
+    return false;
 }
 
 /* The registrar, or NULL and the request has been refused. */
@@ -342,10 +353,8 @@ static void put_body(Addresses *addresses, Request *request, const InAddr *addre
         refuse_text(request, "bad_request", message);
         return;
     }
-    if (!owner_of(body)) {
-        refuse_text(request, "bad_request", "\"owner\" is missing: a name that the address is given back by");
+    if (!owner_may(request, owner_of(body), "\"owner\" is missing: a name that the address is given back by"))
         return;
-    }
     if (operation_new(addresses, 1, &operation) < 0) {
         request_refuse(request, &error_memory);
         return;
@@ -433,11 +442,13 @@ static void post_body(Addresses *addresses, Request *request, const json_t *body
     const json_t *items = json_object_get(body, "addresses");
     char message[256];
 
-    if (check_object(body, known, "owner", "owner", message))
+    if (check_object(body, known, "owner", "owner", message)) {
         refuse_text(request, "bad_request", message);
-    else if (!owner_of(body))
-        refuse_text(request, "bad_request", "\"owner\" is missing: a name that addresses are given back by");
-    else if (!json_is_array(items) || json_array_size(items) == 0)
+        return;
+    }
+    if (!owner_may(request, owner_of(body), "\"owner\" is missing: a name that addresses are given back by"))
+        return;
+    if (!json_is_array(items) || json_array_size(items) == 0)
         refuse_text(request, "bad_request", "\"addresses\" is missing: a list of at least one");
     else if (json_array_size(items) > PARTS_MAX)
         refuse_text(request, "bad_request", "more than 1024 addresses");
@@ -477,10 +488,9 @@ void addresses_delete(Request *request_take, void *userdata)
     if (!registrar_for(addresses, request_take) || !address_of(request_take, &address) ||
         !peer_may(addresses, request_take, 1))
         return;
-    if (!request_query(request_take, "owner") || !request_query(request_take, "owner")[0]) {
-        refuse_text(request_take, "bad_request", "?owner= is missing: whose address is given back");
+    if (!owner_may(request_take, request_query(request_take, "owner"),
+                   "?owner= is missing: whose address is given back"))
         return;
-    }
     owner = strdup(request_query(request_take, "owner"));
     if (!owner || operation_new(addresses, 1, &operation) < 0) {
         request_refuse(request_take, &error_memory);

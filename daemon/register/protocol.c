@@ -54,6 +54,11 @@ int protocol_parse_object(const char *text, size_t n, json_t **ret, char ret_mes
     return 0;
 }
 
+bool protocol_owner_is_watch(const char *owner)
+{
+    return strncmp(owner, PROTOCOL_OWNER_WATCH, strlen(PROTOCOL_OWNER_WATCH)) == 0;
+}
+
 json_t *protocol_error(const ProtocolError *error)
 {
     return json_pack("{s:{s:s, s:s, s:s*, s:s*}}", "error", "code", error->code, "message", error->message,

@@ -8,6 +8,9 @@
 
 #define PROTOCOL_BODY_MAX ((size_t)64 * 1024)
 
+/* How the owners begin that the daemon gives to what it sees in pods. */
+#define PROTOCOL_OWNER_WATCH "watch:"
+
 /* A refusal. Strings are borrowed; NULL members are left out of the document. */
 typedef struct ProtocolError {
     unsigned status;     /* HTTP status */
@@ -33,6 +36,9 @@ bool protocol_match(const char *pattern, const char *path, const char **ret_para
  * Return: 0 with *ret (released by the caller); -EINVAL with ret_message set; -ENOMEM.
  */
 int protocol_parse_object(const char *text, size_t n, json_t **ret, char ret_message[static 256]);
+
+/** protocol_owner_is_watch() - whether an owner is one of the daemon's own names, which no peer may use */
+bool protocol_owner_is_watch(const char *owner);
 
 /** protocol_error() - {"error": {...}}, or NULL when out of memory */
 json_t *protocol_error(const ProtocolError *error);

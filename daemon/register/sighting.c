@@ -479,8 +479,7 @@ void sightings_release_leftovers(Sightings *sightings)
     for (size_t i = state_n(state); i-- > 0;) {
         const Registration *registration = state_get(state, i);
 
-        if (registration->state != REGISTRATION_RELEASED &&
-            strncmp(registration->owner, SIGHTING_OWNER_PREFIX, strlen(SIGHTING_OWNER_PREFIX)) == 0 &&
+        if (registration->state != REGISTRATION_RELEASED && protocol_owner_is_watch(registration->owner) &&
             !is_seen(sightings, &registration->address))
             release_leftover(sightings, registration);
     }

@@ -7,8 +7,6 @@
 
 typedef struct Sightings Sightings;
 
-#define SIGHTING_OWNER_PREFIX "watch:"
-
 /* What the kernel calls an address: the same one may be in several places at once. */
 typedef struct SightingKey {
     int nsid;
@@ -25,7 +23,7 @@ Sightings *sightings_free(Sightings *sightings);
 /**
  * sightings_add() - an address is there; told again it changes nothing, but tries again what was refused
  * @ifname: ours, on which it is to be registered
- * @owner: begins with SIGHTING_OWNER_PREFIX
+ * @owner: begins with PROTOCOL_OWNER_WATCH
  *
  * Return: 0 or -ENOMEM.
  */

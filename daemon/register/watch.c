@@ -203,7 +203,7 @@ static void owner_format(const Namespace *namespace, const PodLink *link,
 
     (void)snprintf(place, sizeof(place), "nsid%d", namespace->nsid);
     (void)snprintf(interface, sizeof(interface), "%d", link->ifindex);
-    (void)snprintf(owner, REGISTRAR_OWNER_MAX, SIGHTING_OWNER_PREFIX "%.200s/%s",
+    (void)snprintf(owner, REGISTRAR_OWNER_MAX, PROTOCOL_OWNER_WATCH "%.200s/%s",
                    namespace->name ? namespace->name : place,
                    is_plain(link->name, sizeof(link->name)) ? link->name : interface);
 }

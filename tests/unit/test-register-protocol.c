@@ -89,12 +89,23 @@ static void test_error(void **state)
     json_decref(document);
 }
 
+static void test_owner_is_watch(void **state)
+{
+    (void)state;
+    assert_true(protocol_owner_is_watch("watch:pod/net1"));
+    assert_true(protocol_owner_is_watch("watch:"));
+    assert_false(protocol_owner_is_watch("watch"));
+    assert_false(protocol_owner_is_watch("cni:watch:pod"));
+    assert_false(protocol_owner_is_watch(""));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_match),
         cmocka_unit_test(test_parse_object),
         cmocka_unit_test(test_error),
+        cmocka_unit_test(test_owner_is_watch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
