@@ -92,7 +92,8 @@ $(UNITS) $(TOOLS): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB) $(LIBRARY)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PACKAGE_LIBS) -lcmocka
 
 # The tests of daemon/eni and above have calls of AWS and clocks of their own, before the library's.
-FAKE_AWS_UNITS := $(filter $(addprefix $(B)/tests/unit/,test-eni-% test-manager-% test-register-registrar%),$(UNITS))
+FAKE_AWS_UNITS := $(filter $(addprefix $(B)/tests/unit/,test-eni-% test-manager-% test-register-registrar% \
+	test-register-sighting),$(UNITS))
 $(FAKE_AWS_UNITS): $(call objects,$(FAKE_AWS_SOURCES))
 $(FAKE_AWS_UNITS): ALL_LDFLAGS += -Wl,--wrap=time_monotonic,--wrap=time_realtime,--wrap=sd_event_add_time_relative
 

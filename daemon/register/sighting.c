@@ -15,8 +15,9 @@
  * RELEASING when the address is gone, and each may come to REGISTERING again.
  *
  * There is nobody to repeat a request that EC2 refused for now, or that an interface had no room for, so
- * it is repeated here, after a pause that doubles each time. What can never be, such as an address that EC2
- * reserves, is asked for again only when it is told anew.
+ * it is repeated here, after a pause that doubles each time. It begins short where the end is near: with a
+ * call that is in flight, or with the cooldown of another node. What can never be, such as an address that
+ * EC2 reserves, is asked for again only when it is told anew.
  *
  * An owner is named after the namespace and the interface, so that after a restart of the daemon the same
  * place has the same name, and what was registered then for a place that is no more can be told apart
@@ -28,8 +29,10 @@
 #include "util/message-ids.h"
 #include <errno.h>
 
-#define PAUSE_MIN (30 * USEC_PER_SEC)
-#define PAUSE_MAX (10 * USEC_PER_MINUTE)
+#define PAUSE_BUSY   (USEC_PER_SEC / 10) /* a part of what a call takes */
+#define PAUSE_IN_USE (5 * USEC_PER_SEC)
+#define PAUSE_MIN    (30 * USEC_PER_SEC)
+#define PAUSE_MAX    (10 * USEC_PER_MINUTE)
 
 typedef enum SightingState {
     SIGHTING_STATE_SEEN,        /* waits for sightings_settle() */
@@ -52,6 +55,7 @@ typedef struct Sighting {
     bool told;                     /* since sightings_begin() */
     sd_event_source *source_again; /* REFUSED, and it can help to try again */
     usec_t pause;                  /* before the last one; 0: it was not refused so far */
+    bool said;                     /* that it was refused */
 } Sighting;
 
 struct Sightings {
@@ -99,6 +103,10 @@ static void sighting_set_state(Sighting *sighting, SightingState state)
     sighting->wait = registrar_wait_free(sighting->wait);
     sighting->source_again = sd_event_source_disable_unref(sighting->source_again);
     sighting->state = state;
+    if (state == SIGHTING_STATE_REGISTERED || state == SIGHTING_STATE_SUPERSEDED) {
+        sighting->pause = 0;
+        sighting->said = false;
+    }
 }
 
 static Sighting *sighting_free(Sighting *sighting)
@@ -136,20 +144,32 @@ static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void again_later(Sighting *sighting)
+static void again_after(Sighting *sighting, usec_t pause)
 {
-    int r;
+    const usec_t accuracy = MAX(MIN(pause / 4, USEC_PER_SEC), (usec_t)1); /* 0 would be sd-event's own */
+    int r = sd_event_add_time_relative(sighting->sightings->event, &sighting->source_again, CLOCK_MONOTONIC,
+                                       pause, accuracy, on_again, sighting);
 
-    sighting->pause = sighting->pause ? MIN(2 * sighting->pause, PAUSE_MAX) : PAUSE_MIN;
-    r = sd_event_add_time_relative(sighting->sightings->event, &sighting->source_again, CLOCK_MONOTONIC,
-                                   sighting->pause, USEC_PER_SEC, on_again, sighting);
     if (r < 0)
         log_debug_errno(r, "watch: cannot try again: %m");
     else
         (void)sd_event_source_set_description(sighting->source_again, "sighting-again");
 }
 
-static void sighting_fail(Sighting *sighting, const RegistrarResult *result)
+/* The shortest pause before it is asked for again; 0: that cannot help. */
+static usec_t pause_after(const RegistrarResult *result)
+{
+    /* EC2's or our own trouble, or no room: as opposed to a request that is wrong. */
+    if (result->status >= 500)
+        return PAUSE_MIN;
+    if (streq_ptr(result->error.code, "busy"))
+        return PAUSE_BUSY;
+    if (streq_ptr(result->error.code, "address_in_use"))
+        return PAUSE_IN_USE;
+    return 0;
+}
+
+static void sighting_say(Sighting *sighting, const RegistrarResult *result, usec_t pause)
 {
     const ProtocolError *error = &result->error;
     char address[IN_ADDR_TEXT];
@@ -160,20 +180,32 @@ static void sighting_fail(Sighting *sighting, const RegistrarResult *result)
         {"EC2_CODE", error->ec2_code},
         {"REQUEST_ID", error->ec2_request_id},
     };
-    /* An address that is of no subnet of the VPC needs none: a private network between pods. */
-    const int level = result->status == 422 || sighting->pause ? LOG_DEBUG : LOG_WARNING;
-    /* EC2's or our own trouble, or no room: as opposed to a request that is wrong. */
-    const bool again = result->status >= 500;
+    /*
+     * An address that is of no subnet of the VPC needs none: a private network between pods. What lasts a
+     * moment is no news.
+     */
+    const bool quiet = result->status == 422 || pause == PAUSE_BUSY || sighting->said;
+    const int level = quiet ? LOG_DEBUG : LOG_WARNING;
 
+    sighting->said = sighting->said || !quiet;
     if (level <= log_get_max_level())
         log_full(level, 0, MESSAGE_WATCH_REFUSED, fields, ARRAY_SIZE(fields),
                  "%s, which a pod has on an interface above %s, is not registered%s: %s%s%s", address,
-                 sighting->ifname, again ? " yet and is tried again" : "",
+                 sighting->ifname, pause ? " yet and is tried again" : "",
                  error->message ? error->message : "refused", error->ec2_code ? ": " : "",
                  error->ec2_code ? error->ec2_code : "");
+}
+
+static void sighting_fail(Sighting *sighting, const RegistrarResult *result)
+{
+    const usec_t pause = pause_after(result);
+
+    sighting_say(sighting, result, pause);
     sighting_set_state(sighting, SIGHTING_STATE_REFUSED);
-    if (again)
-        again_later(sighting);
+    if (pause == 0)
+        return;
+    sighting->pause = MIN(MAX(pause, 2 * sighting->pause), PAUSE_MAX);
+    again_after(sighting, sighting->pause);
 }
 
 static void sighting_on_registered(const RegistrarResult *result, void *userdata)
@@ -186,7 +218,6 @@ static void sighting_on_registered(const RegistrarResult *result, void *userdata
             sighting_fail(sighting, result);
             break;
         }
-        sighting->pause = 0;
         sighting_set_state(sighting, SIGHTING_STATE_REGISTERED);
         break;
     case SIGHTING_STATE_SEEN:
