@@ -42,6 +42,8 @@ struct Registrar {
     State *state; /* NULL: not started */
     Flap flap;
     RegistrarStatistics statistics;
+    RegistrarHeir heir; /* or NULL */
+    void *heir_userdata;
     int64_t clock_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC, when last looked at */
     /* Answering: what is finished waits for the disk. */
     RegistrarWait *pending, *finished;

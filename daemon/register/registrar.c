@@ -180,6 +180,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
 {
     usec_t now = registrar_now(registrar);
     bool wanted = registration->state == REGISTRATION_WANTED;
+    const InAddr address = registration->address;
 
     registrar->statistics.n_refused++;
     waits_finish(registrar, &registration->address, error, NULL);
@@ -210,6 +211,8 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
             registrar_touch(registrar); /* it is in the file */
         state_remove(registrar->state, registration);
     }
+    if (registrar->heir)
+        registrar->heir(&address, error, registrar->heir_userdata);
 }
 
 void registrar_released(Registrar *registrar, Registration *registration)
@@ -641,13 +644,22 @@ int registrar_release(Registrar *registrar, const InAddr *address, const char *o
     res = wait_new(&wait, address, USEC_INFINITY, handler, userdata);
     if (res < 0)
         return res;
-    if (r && r->state != REGISTRATION_RELEASED)
+    if (r && r->state == REGISTRATION_WANTED && registrar->heir)
+        registrar->heir(address, NULL, registrar->heir_userdata);
+    /* What was taken over is its new owner's. */
+    if (r && r->state != REGISTRATION_RELEASED && streq(r->owner, owner))
         res = registrar_unwant(registrar, r);
     if (res < 0)
         return res;
     wait_finish(registrar, wait, NULL, interface);
     *ret = TAKE_PTR(wait);
     return 0;
+}
+
+void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, void *userdata)
+{
+    registrar->heir = heir;
+    registrar->heir_userdata = userdata;
 }
 
 const State *registrar_state(const Registrar *registrar)

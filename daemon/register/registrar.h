@@ -49,6 +49,13 @@ typedef struct RegistrarResult {
 
 typedef void (*RegistrarHandler)(const RegistrarResult *result, void *userdata);
 
+/*
+ * An address is to be without an owner. error NULL: its owner gives it back, and has it until this call
+ * returns: who registers it on the same interface from inside gets it as it is, without a call to EC2. Else
+ * EC2 refused it to those who waited for it.
+ */
+typedef void (*RegistrarHeir)(const InAddr *address, const ProtocolError *error, void *userdata);
+
 /* For /metrics and status. */
 typedef struct RegistrarStatistics {
     uint64_t n_registered, n_released, n_refused;
@@ -103,12 +110,15 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
  * registrar_release() - give an address back; same calling convention
  *
  * 200 once it is on disk that it was given back (or there was nothing to give back); 409 when somebody else
- * owns it. Unassigned after the cooldown.
+ * owns it. Unassigned after the cooldown, unless the heir took it over.
  */
 int registrar_release(Registrar *registrar, const InAddr *address, const char *owner,
                       RegistrarHandler handler, void *userdata, RegistrarWait **ret);
 
 RegistrarWait *registrar_wait_free(RegistrarWait *wait);
+
+/** registrar_set_heir() - who is asked before an address is without an owner; NULL: nobody */
+void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, void *userdata);
 
 /** registrar_state() - what is registered, for GET and metrics; constant for the caller */
 const State *registrar_state(const Registrar *registrar);

@@ -348,6 +348,70 @@ static void test_move_within_node(void **unused _unused_)
     fixture_done(&f);
 }
 
+typedef struct Heir {
+    Fixture *fixture;
+    const char *owner; /* NULL: does not want it */
+    unsigned n, status;
+    Asked asked;
+} Heir;
+
+static void on_orphan(const InAddr *orphan, const ProtocolError *error, void *userdata)
+{
+    Heir *heir = userdata;
+    char text[IN_ADDR_TEXT];
+
+    heir->n++;
+    heir->status = error ? error->status : 0;
+    if (heir->owner && !error)
+        put(heir->fixture, &heir->asked, in_addr_format(orphan, text), heir->owner);
+}
+
+/* What is given back goes to the heir as it is: it stays assigned, and EC2 is not asked. */
+static void test_heir(void **unused _unused_)
+{
+    Heir heir = {.owner = "heir"};
+    Asked asked = {0};
+    Registration r;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    heir.fixture = &f;
+    registrar_set_heir(f.registrar, on_orphan, &heir);
+    register_ok(&f, "10.0.1.20", "pod-a");
+    give_back(&f, &asked, "10.0.1.20", "pod-b");
+    assert_int_equal(asked.status, 409);
+    assert_int_equal(heir.n, 0);
+    give_back(&f, &asked, "10.0.1.20", "pod-a");
+    assert_int_equal(asked.status, 0);
+    settle(&f);
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(heir.asked.status, 200);
+    assert_int_equal(heir.n, 1);
+    assert_string_equal(find(&f, "10.0.1.20")->owner, "heir");
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_WANTED);
+    assert_int_equal(stored(&f, "10.0.1.20", &r), 1);
+    assert_int_equal(r.state, REGISTRATION_WANTED);
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 1);
+
+    /* It gives it back itself, and nobody is left. */
+    heir.owner = NULL;
+    give_back(&f, &asked, "10.0.1.20", "heir");
+    settle(&f);
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(heir.n, 2);
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_RELEASED);
+
+    put(&f, &asked, "10.0.1.21", "pod-a");
+    settle(&f);
+    fail_call(&f, ASSIGN, "UnauthorizedOperation", "no");
+    assert_int_equal(heir.n, 3);
+    assert_int_equal(heir.status, 502);
+    registrar_set_heir(f.registrar, NULL, NULL);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_limit_of_ec2),
         cmocka_unit_test(test_move_within_node),
+        cmocka_unit_test(test_heir),
     };
 
     log_set_max_level(LOG_CRIT);

@@ -3,7 +3,7 @@
 /*
  * The registrar of daemon/register/registrar.h, with the real state. Nothing is sent and nothing is written:
  * an answer comes inside the call, or when the test says so. The rules of owners are the real ones: the
- * newest has the address, and an older one's release is refused.
+ * newest has the address, an older one's release is refused, and the heir is asked before a release.
  */
 
 #include "lib/fake-registrar/fake-registrar.h"
@@ -28,6 +28,8 @@ struct Registrar {
     } interfaces[INTERFACES_MAX];
     size_t n_interfaces;
     RegistrarWait *waits;
+    RegistrarHeir heir;
+    void *heir_userdata;
     bool later;
     unsigned refuse;
     FakeCall *calls;
@@ -102,19 +104,42 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
     return 0;
 }
 
+static unsigned release(const Registrar *registrar, const InAddr *address, const char *owner)
+{
+    Registration *registration = state_find(registrar->state, address);
+
+    if (!registration || registration->state != REGISTRATION_WANTED)
+        return 200;
+    if (!streq(registration->owner, owner))
+        return 409;
+    if (registrar->heir)
+        registrar->heir(address, NULL, registrar->heir_userdata);
+    if (streq(registration->owner, owner) &&
+        registration_set(registration, REGISTRATION_RELEASED, NULL, NULL, time_realtime()) < 0)
+        abort();
+    return 200;
+}
+
 int registrar_release(Registrar *registrar, const InAddr *address, const char *owner,
                       RegistrarHandler handler, void *userdata, RegistrarWait **ret)
 {
-    Registration *registration = state_find(registrar->state, address);
-    FakeCall *call = note(registrar, true, address, owner);
+    const unsigned status = release(registrar, address, owner);
 
-    if (registration && registration->state == REGISTRATION_WANTED && !streq(registration->owner, owner))
-        call->status = 409;
-    else if (registration &&
-             registration_set(registration, REGISTRATION_RELEASED, NULL, NULL, time_realtime()) < 0)
-        abort();
-    answer_or_wait(registrar, call->status, handler, userdata, ret);
+    note(registrar, true, address, owner)->status = status;
+    answer_or_wait(registrar, status, handler, userdata, ret);
     return 0;
+}
+
+void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, void *userdata)
+{
+    registrar->heir = heir;
+    registrar->heir_userdata = userdata;
+}
+
+const char *registrar_ifname(const Registrar *registrar, const char *network_interface_id)
+{
+    (void)registrar;
+    return network_interface_id;
 }
 
 static void wait_unlink(RegistrarWait *wait)
