@@ -9,10 +9,16 @@
  * registrar's owners, and the older one is superseded: it says nothing more, and when it goes nothing is
  * released. When the newest goes first, the next newest gets the address back.
  *
+ * Others ask for addresses too: a CNI plugin, a program in the pod. Who does so where the address is anyway
+ * has it, whether he came before it was seen or after; all sightings are superseded then. When he gives it
+ * back, or is refused it, it goes to the newest sighting there is, in memory: so a pod's address stays
+ * where it is as long as the pod has it, and giving back costs EC2 nothing. Only when the address is seen
+ * above another interface than where it is, it moves there, for nothing else would reach the pod.
+ *
  *     SEEN ──> REGISTERING ──> REGISTERED ──> RELEASING ──> (freed)
  *
- * besides which REFUSED follows REGISTERING, SUPERSEDED follows all but RELEASING, each of them goes to
- * RELEASING when the address is gone, and each may come to REGISTERING again.
+ * besides which REFUSED follows REGISTERING, SUPERSEDED may follow each of them, each goes to RELEASING when
+ * the address is gone, and each may come to REGISTERING again.
  *
  * There is nobody to repeat a request that EC2 refused for now, or that an interface had no room for, so
  * it is repeated here, after a pause that doubles each time. It begins short where the end is near: with a
@@ -39,7 +45,7 @@ typedef enum SightingState {
     SIGHTING_STATE_REGISTERING, /* asked for, not answered yet */
     SIGHTING_STATE_REGISTERED,
     SIGHTING_STATE_REFUSED,    /* tried again after a pause, if that can help, or when told anew */
-    SIGHTING_STATE_SUPERSEDED, /* another place has the address */
+    SIGHTING_STATE_SUPERSEDED, /* another place has the address, or another owner */
     SIGHTING_STATE_RELEASING,  /* not there any more; freed with the answer */
     _SIGHTING_STATE_MAX,
 } SightingState;
@@ -81,14 +87,18 @@ static const char *const state_names[_SIGHTING_STATE_MAX] = {
 
 static const unsigned edges[_SIGHTING_STATE_MAX] _unused_ = {
     [SIGHTING_STATE_SEEN] = TO(REGISTERING) | TO(SUPERSEDED),
-    [SIGHTING_STATE_REGISTERING] = TO(REGISTERED) | TO(REFUSED) | TO(SUPERSEDED) | TO(RELEASING),
-    [SIGHTING_STATE_REGISTERED] = TO(SUPERSEDED) | TO(RELEASING),
-    [SIGHTING_STATE_REFUSED] = TO(REGISTERING) | TO(SUPERSEDED) | TO(RELEASING),
-    [SIGHTING_STATE_SUPERSEDED] = TO(REGISTERING) | TO(RELEASING),
-    [SIGHTING_STATE_RELEASING] = TO(REGISTERING),
+    [SIGHTING_STATE_REGISTERING] =
+        TO(REGISTERING) | TO(REGISTERED) | TO(REFUSED) | TO(SUPERSEDED) | TO(RELEASING),
+    [SIGHTING_STATE_REGISTERED] = TO(REGISTERING) | TO(REFUSED) | TO(SUPERSEDED) | TO(RELEASING),
+    [SIGHTING_STATE_REFUSED] = TO(REGISTERING) | TO(REFUSED) | TO(SUPERSEDED) | TO(RELEASING),
+    [SIGHTING_STATE_SUPERSEDED] = TO(REGISTERING) | TO(REFUSED) | TO(SUPERSEDED) | TO(RELEASING),
+    [SIGHTING_STATE_RELEASING] = TO(REGISTERING) | TO(SUPERSEDED),
 };
 
-static void sighting_register(Sighting *sighting);
+/* Those that are there. */
+#define LIVE (TO(REGISTERING) | TO(REGISTERED) | TO(REFUSED) | TO(SUPERSEDED))
+
+static void sighting_claim(Sighting *sighting);
 
 /* ------------------------------------------------------------------ one sighting */
 
@@ -140,7 +150,7 @@ static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
 
     (void)source;
     (void)usec;
-    sighting_register(sighting);
+    sighting_claim(sighting);
     return 0;
 }
 
@@ -214,11 +224,12 @@ static void sighting_on_registered(const RegistrarResult *result, void *userdata
 
     switch (sighting->state) {
     case SIGHTING_STATE_REGISTERING:
-        if (result->status != 200) {
+        if (result->status == 200)
+            sighting_set_state(sighting, SIGHTING_STATE_REGISTERED);
+        else if (streq_ptr(result->error.code, "superseded"))
+            sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
+        else
             sighting_fail(sighting, result);
-            break;
-        }
-        sighting_set_state(sighting, SIGHTING_STATE_REGISTERED);
         break;
     case SIGHTING_STATE_SEEN:
     case SIGHTING_STATE_REGISTERED:
@@ -240,33 +251,63 @@ static void sighting_on_released(const RegistrarResult *result, void *userdata)
 
 /* ------------------------------------------------------------------ several of one address */
 
-/* The newest other sighting of the address that is in one of the states of the mask. */
-static Sighting *sighting_other(const Sighting *sighting, unsigned states)
+/* The newest sighting of the address, but one, that is in one of the states of the mask. */
+static Sighting *newest(const Sightings *sightings, const InAddr *address, const Sighting *but,
+                        unsigned states)
 {
-    const Sightings *sightings = sighting->sightings;
-    Sighting *newest = NULL;
+    Sighting *found = NULL;
 
     for (size_t i = 0; i < sightings->n; i++) {
-        Sighting *other = sightings->items[i];
+        Sighting *sighting = sightings->items[i];
 
-        if (other != sighting && states & 1U << other->state &&
-            in_addr_equal(&other->key.address, &sighting->key.address) &&
-            (!newest || other->order > newest->order))
-            newest = other;
+        if (sighting != but && states & 1U << sighting->state &&
+            in_addr_equal(&sighting->key.address, address) && (!found || sighting->order > found->order))
+            found = sighting;
     }
-    return newest;
+    return found;
+}
+
+static Sighting *sighting_other(const Sighting *sighting, unsigned states)
+{
+    return newest(sighting->sightings, &sighting->key.address, sighting, states);
+}
+
+static void supersede_others(const Sighting *sighting)
+{
+    Sighting *other;
+
+    while ((other = sighting_other(sighting, LIVE & ~TO(SUPERSEDED))))
+        sighting_set_state(other, SIGHTING_STATE_SUPERSEDED);
+}
+
+static const Registration *wanted(const Sightings *sightings, const InAddr *address)
+{
+    const Registration *registration = state_find(registrar_state(sightings->registrar), address);
+
+    return registration && registration->state == REGISTRATION_WANTED ? registration : NULL;
+}
+
+/* What somebody who is not the watch registered of the address, or NULL. */
+static const Registration *sighting_rival(const Sighting *sighting)
+{
+    const Registration *registration = wanted(sighting->sightings, &sighting->key.address);
+
+    return registration && !protocol_owner_is_watch(registration->owner) ? registration : NULL;
+}
+
+static bool is_where_seen(const Sighting *sighting, const Registration *registration)
+{
+    return streq_ptr(registrar_ifname(sighting->sightings->registrar, registration->network_interface_id),
+                     sighting->ifname);
 }
 
 static void sighting_register(Sighting *sighting)
 {
     Registrar *registrar = sighting->sightings->registrar;
     RegistrarWait *wait = NULL;
-    Sighting *other;
     int r;
 
-    while ((other = sighting_other(sighting, TO(REGISTERING) | TO(REGISTERED) | TO(REFUSED))))
-        sighting_set_state(other, SIGHTING_STATE_SUPERSEDED);
-
+    supersede_others(sighting);
     sighting_set_state(sighting, SIGHTING_STATE_REGISTERING);
     r = registrar_register(registrar, &sighting->key.address, sighting->ifname, sighting->owner,
                            USEC_INFINITY, sighting_on_registered, sighting, &wait);
@@ -274,6 +315,19 @@ static void sighting_register(Sighting *sighting)
         sighting_fail(sighting, &(RegistrarResult){.status = 500, .error = {.message = "out of memory"}});
     else if (wait)
         sighting->wait = wait;
+}
+
+/* Unless somebody asked for it himself, who has it where it is to be. */
+static void sighting_claim(Sighting *sighting)
+{
+    const Registration *rival = sighting_rival(sighting);
+
+    if (!rival || !is_where_seen(sighting, rival)) {
+        sighting_register(sighting);
+        return;
+    }
+    supersede_others(sighting);
+    sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
 }
 
 /* Ends the sighting, unless its release must be waited for. */
@@ -312,7 +366,7 @@ static void sighting_on_gone(Sighting *sighting)
             break;
         }
         sighting_forget(sighting);
-        sighting_register(heir);
+        sighting_claim(heir);
         break;
     case SIGHTING_STATE_RELEASING: break;
     case _SIGHTING_STATE_MAX: assert(false);
@@ -326,12 +380,34 @@ static void sighting_on_told(Sighting *sighting)
     case SIGHTING_STATE_REGISTERING:
     case SIGHTING_STATE_REGISTERED:
     case SIGHTING_STATE_SUPERSEDED: break;
-    case SIGHTING_STATE_REFUSED: sighting_register(sighting); break;
+    case SIGHTING_STATE_REFUSED: sighting_claim(sighting); break;
     case SIGHTING_STATE_RELEASING:
         sighting->order = ++sighting->sightings->n_ever;
-        sighting_register(sighting);
+        sighting_claim(sighting);
         break;
     case _SIGHTING_STATE_MAX: assert(false);
+    }
+}
+
+/* A pod has an address that is to be without an owner, see RegistrarHeir. */
+static void on_orphan(const InAddr *address, const ProtocolError *error, void *userdata)
+{
+    Sightings *sightings = userdata;
+    const Registration *registration = wanted(sightings, address);
+    Sighting *heir = newest(sightings, address, NULL, LIVE);
+
+    if (!heir)
+        return;
+    if (error) {
+        /* It may be back where it was, or somebody else's by now. */
+        if (!registration && (TO(REGISTERING) | TO(SUPERSEDED)) & 1U << heir->state)
+            sighting_fail(heir, &(RegistrarResult){.status = error->status, .error = *error});
+    } else if (registration && is_where_seen(heir, registration)) {
+        sighting_register(heir);
+    } else {
+        /* Once it is given back there. */
+        sighting_set_state(heir, SIGHTING_STATE_REFUSED);
+        again_after(heir, 0);
     }
 }
 
@@ -394,7 +470,7 @@ int sightings_add(Sightings *sightings, const SightingKey *key, const char *ifna
     sighting->order = ++sightings->n_ever;
     sighting->told = true;
     if (sightings->settled)
-        sighting_register(sighting);
+        sighting_claim(sighting);
     return 0;
 }
 
@@ -527,7 +603,8 @@ void sightings_settle(Sightings *sightings)
 
         if (sighting->state != SIGHTING_STATE_SEEN)
             continue;
-        if (sighting_other(sighting, TO(REGISTERING) | TO(REGISTERED) | TO(REFUSED)))
+        /* Who came last is not known: what others have registered they keep. */
+        if (sighting_other(sighting, LIVE & ~TO(SUPERSEDED)) || sighting_rival(sighting))
             sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
         else
             sighting_register(sighting);
@@ -540,6 +617,7 @@ Sightings *sightings_free(Sightings *sightings)
 {
     if (!sightings)
         return NULL;
+    registrar_set_heir(sightings->registrar, NULL, NULL);
     for (size_t i = 0; i < sightings->n; i++)
         (void)sighting_free(sightings->items[i]);
     (void)sd_event_unref(sightings->event);
@@ -556,6 +634,7 @@ int sightings_new(Sightings **ret, sd_event *event, Registrar *registrar)
         return -ENOMEM;
     sightings->event = sd_event_ref(event);
     sightings->registrar = registrar;
+    registrar_set_heir(registrar, on_orphan, sightings);
 
     *ret = sightings;
     return 0;

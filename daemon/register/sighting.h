@@ -47,8 +47,8 @@ void sightings_end(Sightings *sightings, int nsid);
 /**
  * sightings_settle() - what is there at the start is known: begin to register
  *
- * When an address is in two places, the one that an earlier run had registered keeps it. Does nothing when
- * called again.
+ * When an address is in two places, the one that an earlier run had registered keeps it; so does anybody else
+ * who had. Does nothing when called again.
  */
 void sightings_settle(Sightings *sightings);
 
