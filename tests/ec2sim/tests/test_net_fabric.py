@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from ec2sim.node import NamespacesUnavailable, Topology, user_namespace_needed
+from ec2sim.probe import Probe, answers
 from ec2sim.scenario import default_scenario
 from net_support import INSTANCE, form, signed
 
@@ -21,38 +22,6 @@ OTHER = "i-00000000000000002"
 PODS, ELSEWHERE = "subnet-0000000000000a001", "subnet-0000000000000a002"
 POD4, POD6 = "10.0.10.200", "2001:db8:e2c:10::200"
 WITHIN = 0.010
-
-# an echo every millisecond until stdin ends; then a line of JSON: [[sent, answered or null], ...]
-PROBE = """
-import json, select, socket, struct, sys, time
-six, sock = ":" in sys.argv[1], None
-sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, 58 if six else 1)
-sock.connect((sys.argv[1], 0))
-def echo(n):
-    words = [0x8000 if six else 0x0800, 0, 77, n]
-    total = sum(words)
-    words[1] = ~((total & 0xffff) + (total >> 16)) & 0xffff
-    return struct.pack("!4H", *words)
-sent, answered = [], {}
-print("probing", flush=True)
-while not select.select([sys.stdin], [], [], 0)[0]:
-    sent.append(time.monotonic_ns())
-    try:
-        sock.send(echo(len(sent) - 1))
-    except OSError:
-        pass
-    end = time.monotonic() + 0.001
-    while (left := end - time.monotonic()) > 0:
-        if not select.select([sock], [], [], left)[0]:
-            break
-        try:
-            packet = sock.recv(2048)[0 if six else 20:]
-        except OSError:
-            continue
-        if packet[0] == (129 if six else 0) and packet[4:6] == b"\\0\\x4d":
-            answered.setdefault(struct.unpack("!H", packet[6:8])[0], time.monotonic_ns())
-print(json.dumps([[t, answered.get(n)] for n, t in enumerate(sent)]))
-"""
 
 # send one frame: device, hex
 FRAME = ("import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0); "
@@ -134,43 +103,15 @@ def unassign(region, instance, address):
                 **{"NetworkInterfaceId": eni, "PrivateIpAddress.1": address})
 
 
-class Probe:
-    """Echoes from a host, one each millisecond; `lines` when it has ended."""
-
-    def __init__(self, host, address):
-        self._process = host.popen([sys.executable, "-c", PROBE, address], text=True,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def __enter__(self):
-        assert self._process.stdout.readline() == "probing\n"
-        return self
-
-    def __exit__(self, *_exception):
-        self.lines = json.loads(self._process.communicate("\n", timeout=10)[0])
-
-    def answered(self, begin=0, end=1 << 63) -> list:
-        """When the answers came to the echoes sent in that time."""
-        return [got for sent, got in self.lines if begin <= sent < end and got]
-
-    def asked(self, begin=0, end=1 << 63) -> int:
-        return sum(begin <= sent < end for sent, _ in self.lines)
-
-
-def answers(region, address, host=None) -> bool:
-    done = (host or region.host).run(["ping", "-c", "1", "-W", "0.3", address],
-                                     stdout=subprocess.DEVNULL, check=False)
-    return done.returncode == 0
-
-
 @pytest.mark.parametrize("address", [POD4, POD6])
 def test_an_address_answers_while_it_is_assigned(region, address):
     with pod(region, INSTANCE, address):
         with Probe(region.host, address) as probe:
-            assert not answers(region, address)
+            assert not answers(region.host, address)
             begun = assign(region, INSTANCE, address)
-            assert answers(region, address)
+            assert answers(region.host, address)
             ended = unassign(region, INSTANCE, address)
-            assert not answers(region, address)
+            assert not answers(region.host, address)
     first = probe.answered()[0]
     assert (first - begun) / 1e9 < WITHIN
     assert probe.asked(end=begun) > 100 and probe.asked(begin=ended) > 100
@@ -184,10 +125,10 @@ def test_a_move_to_another_node(region):
         macs = {i: region.enis[i]["mac"] for i in (INSTANCE, OTHER)}
         neighbour = region.add_host(PODS)
         with Probe(region.host, POD4) as probe:
-            assert answers(region, POD4, neighbour) and mac_seen(neighbour, POD4) == macs[INSTANCE]
+            assert answers(neighbour, POD4) and mac_seen(neighbour, POD4) == macs[INSTANCE]
             moved = assign(region, OTHER, POD4, AllowReassignment="true")
             with Watch(region.nodes[INSTANCE]) as old:
-                assert answers(region, POD4)
+                assert answers(region.host, POD4)
                 host = region.host
                 send(host, frame(mac_seen(host, host.gateway), host.mac, host.address.split("/")[0],
                                  region.enis[INSTANCE]["ipv4"][0], 4242), host.primary)
@@ -195,7 +136,7 @@ def test_a_move_to_another_node(region):
         after = probe.answered(begin=moved)
         assert after and (after[0] - moved) / 1e9 < WITHIN
         neighbour.run(["ip", "neigh", "flush", "all"], check=True)
-        assert answers(region, POD4, neighbour) and mac_seen(neighbour, POD4) == macs[OTHER]
+        assert answers(neighbour, POD4) and mac_seen(neighbour, POD4) == macs[OTHER]
         unassign(region, OTHER, POD4)
         region.terminate(neighbour.instance_id)
 
@@ -249,7 +190,7 @@ def send(node, data, device="eth0"):
 
 
 def test_a_foreign_source(region):
-    assert answers(region, region.node.address.split("/")[0])
+    assert answers(region.host, region.node.address.split("/")[0])
     to, mine = mac_seen(region.host, region.host.gateway), region.enis[INSTANCE]
     host4 = region.host.address.split("/")[0]
     frames = [frame(to, mine["mac"], "10.0.10.99", host4, 1),
