@@ -33,6 +33,14 @@ def real_plugin(name):
     return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
+def static_network(socket_path, *addresses, version="1.0.0", kind="macvlan", master="eth1") -> dict:
+    """A list of an interface above an ENI, with these addresses, and ours."""
+    return {"cniVersion": version, "name": "oam",
+            "plugins": [{"type": kind, "master": master,
+                         "ipam": {"type": "static", "addresses": [{"address": a} for a in addresses]}},
+                        {"type": "multus-eks-ip", "socket": socket_path}]}
+
+
 class Namespace:
     """A network namespace that lives as long as its keeper, inside @host's user namespace if it has one."""
 

@@ -14,12 +14,13 @@ simulator's gate, an entry of the call log, an entry of the daemon's list.
 import http.client
 import json
 import socket
+import subprocess
 import time
 from typing import NamedTuple
 from urllib.parse import quote
 
 from ec2sim.scenario import default_scenario
-from harness import PATIENCE, SUBNETS
+from harness import EKSCTL, PATIENCE, SUBNETS
 
 ETH1 = f"[network]\nsubnets = {SUBNETS[0]}\nsecurity_groups = sg-0000000000000a115\n"
 ASSIGN, UNASSIGN = "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"
@@ -198,6 +199,11 @@ class Registering:
         assert reply.status == 200
         lines = [line.rsplit(" ", 1) for line in reply.body.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in lines}
+
+    def ctl(self, command, *args) -> subprocess.CompletedProcess:
+        """multus-eksctl, asking this daemon."""
+        return subprocess.run([EKSCTL, command, "--socket", self.daemon.socket_path, *args],
+                              capture_output=True, text=True, timeout=60, check=False)
 
     def wait_known(self, *addresses, state="wanted") -> None:
         """Until the daemon has taken in requests that are not answered yet."""

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """multus-eks-ip and multus-eksctl with the real daemon: from a chain to the simulator's EC2 and back."""
 
-import os
-import subprocess
-
 import pytest
 from ec2sim.node import Topology
 
-from cnichain import PluginError, Runtime, real_plugin
+from cnichain import PluginError, Runtime, real_plugin, static_network
 from fleet import Fleet
 from registering import ASSIGN, ASSIGN6, Registering, scenario, until
 
-CTL = os.path.join(os.environ.get("BUILD", "build"), "multus-eksctl")
 FIRST, FIRST6 = "10.0.10.200", "2001:db8:e2c:10::aa"
 
 pytestmark = pytest.mark.skipif(not all(map(real_plugin, ("macvlan", "static"))),
@@ -36,16 +32,8 @@ def runtime(node):
         yield runtime
 
 
-def network(node, *addresses, version="1.0.0"):
-    return {"cniVersion": version, "name": "oam",
-            "plugins": [{"type": "macvlan", "master": "eth1",
-                         "ipam": {"type": "static", "addresses": [{"address": a} for a in addresses]}},
-                        {"type": "multus-eks-ip", "socket": node.daemon.socket_path}]}
-
-
-def ctl(node, command, *args):
-    return subprocess.run([CTL, command, "--socket", node.daemon.socket_path, *args], capture_output=True,
-                          text=True, timeout=60, check=False)
+def network(node, *addresses, **more):
+    return static_network(node.daemon.socket_path, *addresses, **more)
 
 
 def test_a_pods_life(node, runtime):
@@ -56,7 +44,7 @@ def test_a_pods_life(node, runtime):
     assert (len(node.calls(ASSIGN)), len(node.calls(ASSIGN6))) == (1, 1)
     pod.check()
 
-    table = ctl(node, "addresses").stdout
+    table = node.ctl("addresses").stdout
     assert FIRST in table and pod.owner in table
     pod.delete()
     pod.delete()
@@ -87,16 +75,16 @@ def test_garbage_collection(node, runtime):
 
 
 def test_by_hand(node):
-    result = ctl(node, "register", FIRST, FIRST6)
+    result = node.ctl("register", FIRST, FIRST6)
     assert (result.returncode, result.stderr) == (0, "")
     eni = node.eni()["id"]
     assert result.stdout == f"{FIRST} registered on eth1 ({eni})\n{FIRST6} registered on eth1 ({eni})\n"
     assert FIRST in node.in_ec2() and FIRST6 in node.in_ec2_6()
 
-    assert ctl(node, "unregister", "--owner", "somebody", FIRST).returncode == 5
-    assert ctl(node, "register", "10.0.10.1").returncode == 5
-    assert ctl(node, "register", "192.0.2.1").returncode == 5
-    assert ctl(node, "register", "--interface", "eth9", FIRST).returncode == 5
-    result = ctl(node, "unregister", FIRST, FIRST6)
+    assert node.ctl("unregister", "--owner", "somebody", FIRST).returncode == 5
+    assert node.ctl("register", "10.0.10.1").returncode == 5
+    assert node.ctl("register", "192.0.2.1").returncode == 5
+    assert node.ctl("register", "--interface", "eth9", FIRST).returncode == 5
+    result = node.ctl("unregister", FIRST, FIRST6)
     assert (result.returncode, result.stderr) == (0, "")
     node.wait_gone(FIRST)
