@@ -67,8 +67,8 @@ class Pod(Namespace):
         until(lambda: json.loads(self.run("ip", "-json", "link", "show", name).stdout)[0]["operstate"] == "UP",
               f"the carrier of {name}")
         self.add(*addresses, name=name)
-        self.batch(*(f"-6 route replace default via fe80:ec2::1 dev {name} onlink" if ":" in address else
-                     f"route replace default via 10.0.10.1 dev {name} onlink" for address in addresses))
+        self.batch(*(f"route replace default via {'fe80:ec2::1' if ':' in a else '10.0.10.1'} dev {name}"
+                     for a in addresses))
 
     def add(self, *addresses, name="net1", more="nodad") -> None:
         """Addresses with their prefix; @more is for those of IPv6."""

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The proof that it routes: a host of another subnet pings a pod, through a VPC that delivers only what is
+assigned, and only to the ENI that has it.
+
+An echo goes out each millisecond; when it was sent and answered compares with when the daemon answered.
+"""
+
+import select
+import time
+
+import pytest
+from ec2sim.probe import Probe, answers, hasten
+
+from registering import ASSIGN, ASSIGN6
+from watching import Watching
+
+ELSEWHERE = "subnet-0000000000000a002"
+V4, V6 = "10.0.10.200", "2001:db8:e2c:10::200"
+FULL = {V4: f"{V4}/24", V6: f"{V6}/64"}
+EACH = pytest.mark.parametrize("address, assign", [(V4, ASSIGN), (V6, ASSIGN6)])
+
+#: from the daemon's 200 to the first answer
+WITHIN = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def host(pods):
+    """In another subnet. While there is one, the VPC has to be prompt."""
+    hasten(pods.region.pid)
+    yield pods.region.add_host(ELSEWHERE)
+    hasten(pods.region.pid, 0)
+
+
+@pytest.fixture
+def node(pods):
+    """It registers what it is asked for, and gives back at once."""
+    with Watching(pods, watch="no", release_cooldown="0") as node:
+        yield node
+
+
+@pytest.fixture
+def other(pods):
+    with Watching(pods, watch="no", release_cooldown="0") as node:
+        yield node
+
+
+def ready_pod(node, *addresses):
+    """A pod that would answer for them."""
+    node.node.await_up("eth1")
+    pod = node.pod()
+    pod.plug(mode="passthru")
+    pod.route(*addresses)
+    return pod
+
+
+def answer(pending) -> int:
+    """When the 200 was there."""
+    reply = pending.reply()
+    now = time.monotonic_ns()
+    assert reply.status == 200, reply
+    return now
+
+
+def assert_answered_from(probe, registered, end=1 << 63):
+    """The echoes sent after the 200 are answered, and the next answer is there in time."""
+    assert len(probe.answered(registered, end)) > probe.asked(registered, end) * 0.9 > 20
+    took = min(at for at in probe.answered() if at >= registered) - registered
+    print(f"from the 200 to the next answer: {took / 1e6:.2f} ms")
+    assert took < WITHIN
+
+
+@EACH
+def test_from_the_answer_on(host, node, address, assign):
+    ready_pod(node, FULL[address])
+    with Probe(host, address) as probe:
+        assert not answers(host, address)
+        node.control.gate(assign)
+        pending = node.begin("PUT", address)
+        node.control.gate_reached()
+        lost = time.monotonic_ns()
+        # EC2 has not done it: neither does it answer, nor is it said to
+        assert not answers(host, address)
+        assert not select.select([pending], [], [], 0)[0]
+        node.control.gate_release()
+        registered = answer(pending)
+        assert all(answers(host, address) for _ in range(20))
+        given_back = time.monotonic_ns()
+        assert node.delete(address).status == 200
+        node.wait_empty()
+        released = time.monotonic_ns()
+        assert not answers(host, address)
+    assert len(node.calls(assign)) == 1
+    assert probe.asked(end=lost) > 20 and not probe.answered(end=lost)
+    assert_answered_from(probe, registered, given_back)
+    assert probe.asked(released) > 20 and not probe.answered(released)
+
+
+@EACH
+def test_on_the_node_that_it_moved_to(host, node, other, address, assign):
+    """Both pods have it, and would answer: who does is told by what reaches them."""
+    old, new = ready_pod(node, FULL[address]), ready_pod(other, FULL[address])
+    answer(node.begin("PUT", address))
+    with Probe(host, address) as probe:
+        assert answers(host, address)
+        assert old.echoes() > 0 and new.echoes() == 0
+        registered = answer(other.begin("PUT", address))
+        # one more has gone the whole way: nothing is under way to the old pod
+        assert answers(host, address)
+        before = old.echoes()
+        assert all(answers(host, address) for _ in range(20))
+    assert old.echoes() == before and new.echoes() > 2
+    assert_answered_from(probe, registered)
+    # the old pod goes; what it gives back is not its own any more
+    old.close()
+    assert node.delete(address).status == 200
+    node.wait_empty()
+    assert answers(host, address)
+    assert [len(each.calls(assign)) for each in (node, other)] == [1, 1 if address == V4 else 2]
+
+
+@EACH
+def test_as_soon_as_it_is_seen(pods, host, address, assign):
+    """Nobody asks: it is added to the pod, and follows it to another node."""
+    with Watching(pods) as node, Watching(pods) as other:
+        old, new = ready_pod(node), ready_pod(other)
+        with Probe(host, address) as probe:
+            for each, pod in ((node, old), (other, new)):
+                pod.route(FULL[address])
+                each.wait_owners({address: pod.owner()})
+                assert answers(host, address)
+            old.remove(FULL[address])
+            node.wait_empty()
+            assert answers(host, address)
+            new.close()
+            other.wait_empty()
+            gone = time.monotonic_ns()
+            assert not answers(host, address)
+        assert probe.asked(gone) > 20 and not probe.answered(gone)
+        assert len(node.calls(assign)) == 1
