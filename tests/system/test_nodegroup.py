@@ -115,6 +115,11 @@ def test_tags_of_multus_stay_with_the_group():
 
 # -- nodes -----------------------------------------------------------------
 
+with open("conf/examples/eksctl.yaml", encoding="utf-8") as _file:
+    EKSCTL = yaml.safe_load(_file)
+with open("conf/examples/karpenter.yaml", encoding="utf-8") as _file:
+    KARPENTER = next(yaml.safe_load_all(_file))["spec"]
+
 GROUPS = {
     "plain": {},
     "any-address": {"useIPsFromStartOfSubnet": "false", "InterfaceTags": "cnf=abc01,type=5g"},
@@ -129,16 +134,22 @@ def fleet(tmp_path_factory):
     world = default_scenario()
     world["subnets"] += [{"id": filler, "az": "eu-central-1b", "cidr": f"10.0.{100 + n}.0/24"}
                          for n, filler in enumerate(FILLERS)]
-    world["asgs"] += [{"name": name, "hooks": [], "subnets": GIVEN["Subnets"], "tags": group_tags(**parameters)}
-                      for name, parameters in GROUPS.items()]
+    world["subnets"] += [{"id": f"subnet-0{15 * zone}{n}", "az": f"eu-central-1{zone}", "cidr": cidr}
+                         for zone, n, cidr in (("a", 1, "10.0.201.0/24"), ("a", 2, "10.0.202.0/24"),
+                                               ("b", 1, "10.0.203.0/24"), ("b", 2, "10.0.204.0/24"))]
+    world["security_groups"] += [{"id": "sg-01111111111111111", "name": "of-examples"}]
+    world["asgs"] += [{"name": name, "hooks": [], "subnets": GIVEN["Subnets"], "tags": tags}
+                      for name, tags in {**{name: group_tags(**parameters)
+                                            for name, parameters in GROUPS.items()},
+                                         "eksctl": EKSCTL["nodeGroups"][0]["tags"]}.items()]
     with Topology(world, nodes=()) as region:
         yield Fleet(region, tmp_path_factory.mktemp("nodes"))
 
 
-def boot(fleet, group) -> list:
+def boot(fleet, group, **tags) -> list:
     """The interfaces of a node of that group, whose image says nothing of networks."""
     fleet.control.clear()
-    node = fleet.launch(asg=group, tags={"kubernetes.io/cluster/sample": "owned"})
+    node = fleet.launch(asg=group, tags={"kubernetes.io/cluster/sample": "owned", **tags})
     daemon = fleet.daemon(node, "")
     daemon.start()
     daemon.wait_ready()
@@ -174,3 +185,23 @@ def test_node_with_paired_groups(fleet):
 
 def test_node_of_many_subnets(fleet):
     assert [eni["subnet_id"] for eni in boot(fleet, "many")] == [A1, A2, A3]
+
+
+# -- other ways to make nodes ----------------------------------------------
+
+IN_EXAMPLES = ["subnet-0aaaaaaaaaaaaaaa1", "subnet-0aaaaaaaaaaaaaaa2"]
+
+
+def test_node_of_eksctl(fleet):
+    assert [eni["subnet_id"] for eni in boot(fleet, "eksctl")] == IN_EXAMPLES
+
+
+def test_node_of_karpenter(fleet):
+    """Without a group: the tags are the instance's."""
+    assert [eni["subnet_id"] for eni in boot(fleet, "", **KARPENTER["tags"])] == IN_EXAMPLES
+
+
+@pytest.mark.parametrize("tags", [EKSCTL["nodeGroups"][0]["tags"], KARPENTER["tags"]],
+                         ids=["eksctl", "karpenter"])
+def test_examples_have_tags_that_fit(tags):
+    assert all(len(value) <= TAG_VALUE_MAX for value in tags.values())
