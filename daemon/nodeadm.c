@@ -28,8 +28,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
 #include <unistd.h>
@@ -41,17 +39,6 @@ static void closedirp(DIR **dir)
 {
     if (*dir)
         (void)closedir(*dir);
-}
-
-_printf_(2, 3) static int make_path(char path[static PATH_MAX], const char *format, ...)
-{
-    va_list ap;
-    int n;
-
-    va_start(ap, format);
-    n = vsnprintf(path, PATH_MAX, format, ap);
-    va_end(ap);
-    return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
 /* ------------------------------------------------------------ what the user has set */
@@ -153,7 +140,7 @@ static int find_users_file(const char *directory, char **ret)
     while ((entry = readdir(dir))) {
         if (!is_configuration(entry->d_name) || streq(entry->d_name, NODEADM_DROP_IN))
             continue;
-        r = make_path(path, "%s/%s", directory, entry->d_name);
+        r = fs_path(path, "%s/%s", directory, entry->d_name);
         if (r == 0)
             r = file_sets_max_pods(path, &found);
         if (r < 0)
@@ -169,26 +156,10 @@ static int find_users_file(const char *directory, char **ret)
 
 /* ------------------------------------------------------------ files of ours */
 
-static int write_if_other(const char *path, const char *text, bool *ret_changed)
+/* /etc: it has to outlive a reboot, and nodeadm refuses to start a node on an empty file. */
+static int write_file(const char *path, const char *text, bool *ret_changed)
 {
-    _cleanup_(freep) char *present = NULL;
-    int r;
-
-    if (fs_read_file(path, FILE_MAX, &present, NULL) == 0 && streq(present, text))
-        return 0;
-    /* /etc: it has to outlive a reboot, and nodeadm refuses to start a node on an empty file. */
-    r = fs_write_file(path, text, strlen(text), 0644, FS_SYNC_YES);
-    if (r == 0)
-        *ret_changed = true;
-    return r;
-}
-
-static int remove_if_there(const char *path, bool *ret_changed)
-{
-    if (unlink(path) < 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-    *ret_changed = true;
-    return 0;
+    return fs_update_file(path, text, 0644, FS_SYNC_YES, ret_changed);
 }
 
 static int write_drop_in(const char *directory, const char *path, unsigned n_enis, bool *ret_changed)
@@ -206,7 +177,7 @@ static int write_drop_in(const char *directory, const char *path, unsigned n_eni
                    "    maxPodsExpression: \"((default_enis - %u) * (ips_per_eni - 1)) + 2\"\n",
                    n_enis, n_enis);
     r = fs_mkdir_p(directory, 0755);
-    return r < 0 ? r : write_if_other(path, text, ret_changed);
+    return r < 0 ? r : write_file(path, text, ret_changed);
 }
 
 int nodeadm_set_max_pods(const char *root, unsigned n_enis, bool *ret_changed, char **ret_users)
@@ -216,11 +187,11 @@ int nodeadm_set_max_pods(const char *root, unsigned n_enis, bool *ret_changed, c
     bool changed = false;
     int r;
 
-    r = make_path(eks, "%s/etc/eks", root);
+    r = fs_path(eks, "%s/etc/eks", root);
     if (r == 0)
-        r = make_path(directory, "%s/etc/eks/nodeadm.d", root);
+        r = fs_path(directory, "%s/etc/eks/nodeadm.d", root);
     if (r == 0)
-        r = make_path(path, "%s/etc/eks/nodeadm.d/" NODEADM_DROP_IN, root);
+        r = fs_path(path, "%s/etc/eks/nodeadm.d/" NODEADM_DROP_IN, root);
     if (r < 0)
         return r;
     if (access(eks, F_OK) < 0)
@@ -230,7 +201,7 @@ int nodeadm_set_max_pods(const char *root, unsigned n_enis, bool *ret_changed, c
         r = find_users_file(directory, &users);
     if (r == 0)
         r = n_enis > 0 && !users ? write_drop_in(directory, path, n_enis, &changed)
-                                 : remove_if_there(path, &changed);
+                                 : fs_remove_file(path, &changed);
     if (r < 0)
         return r;
 
@@ -247,16 +218,16 @@ int nodeadm_disown(const char *root, const char *instance_id, const char *name)
     bool changed;
     int r;
 
-    r = make_path(nodeadm, "%s/etc/eks/nodeadm", root);
+    r = fs_path(nodeadm, "%s/etc/eks/nodeadm", root);
     if (r == 0)
-        r = make_path(directory, "%s/etc/eks/nodeadm/udev-net-manager/%s", root, instance_id);
+        r = fs_path(directory, "%s/etc/eks/nodeadm/udev-net-manager/%s", root, instance_id);
     if (r == 0)
-        r = make_path(path, "%s/etc/eks/nodeadm/udev-net-manager/%s/%s", root, instance_id, name);
+        r = fs_path(path, "%s/etc/eks/nodeadm/udev-net-manager/%s/%s", root, instance_id, name);
     if (r < 0)
         return r;
     if (access(nodeadm, F_OK) < 0)
         return errno == ENOENT ? 0 : -errno;
 
     r = fs_mkdir_p(directory, 0755);
-    return r < 0 ? r : write_if_other(path, "cni", &changed);
+    return r < 0 ? r : write_file(path, "cni", &changed);
 }

@@ -25,7 +25,6 @@
 #include "util/log.h"
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -37,17 +36,6 @@ static void closedirp(DIR **dir)
 {
     if (*dir)
         (void)closedir(*dir);
-}
-
-_printf_(2, 3) static int make_path(char path[static PATH_MAX], const char *format, ...)
-{
-    va_list ap;
-    int n;
-
-    va_start(ap, format);
-    n = vsnprintf(path, PATH_MAX, format, ap);
-    va_end(ap);
-    return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
 /* ------------------------------------------------------------ looking */
@@ -79,7 +67,7 @@ static bool has_mac(const DriverHost *host, const char *ifname, const MacAddr *m
     _cleanup_(freep) char *text = NULL;
     char path[PATH_MAX], wanted[MAC_ADDR_TEXT];
 
-    return make_path(path, "%s/class/net/%s/address", host->sysfs, ifname) == 0 &&
+    return fs_path(path, "%s/class/net/%s/address", host->sysfs, ifname) == 0 &&
            read_line(path, &text) == 0 && streq(text, mac_addr_format(mac, wanted));
 }
 
@@ -88,7 +76,7 @@ int driver_pci_address(const DriverHost *host, const char *ifname, const MacAddr
 {
     char path[PATH_MAX], resolved[PATH_MAX], *name;
 
-    if (!has_mac(host, ifname, mac) || make_path(path, "%s/class/net/%s/device", host->sysfs, ifname) < 0 ||
+    if (!has_mac(host, ifname, mac) || fs_path(path, "%s/class/net/%s/device", host->sysfs, ifname) < 0 ||
         !realpath(path, resolved))
         return -ENODEV;
     /* …/0000:00:06.0, and for virtio …/0000:00:06.0/virtio1: the nearest that is PCI. */
@@ -109,12 +97,12 @@ int driver_current(const DriverHost *host, const char *address, char ret[static 
     ssize_t n;
     int r;
 
-    r = make_path(path, "%s/bus/pci/devices/%s", host->sysfs, address);
+    r = fs_path(path, "%s/bus/pci/devices/%s", host->sysfs, address);
     if (r < 0)
         return r;
     if (access(path, F_OK) < 0)
         return errno == ENOENT ? -ENODEV : -errno;
-    r = make_path(path, "%s/bus/pci/devices/%s/driver", host->sysfs, address);
+    r = fs_path(path, "%s/bus/pci/devices/%s/driver", host->sysfs, address);
     if (r < 0)
         return r;
     n = readlink(path, target, sizeof(target) - 1);
@@ -143,7 +131,7 @@ static int note_path(const DriverHost *host, const MacAddr *mac, char path[stati
 {
     char text[MAC_ADDR_TEXT];
 
-    return make_path(path, "%s/%s", host->memory, mac_addr_format(mac, text));
+    return fs_path(path, "%s/%s", host->memory, mac_addr_format(mac, text));
 }
 
 static void forget(const DriverHost *host, const MacAddr *mac)
@@ -167,7 +155,7 @@ static int forget_address(const DriverHost *host, const char *address)
         char path[PATH_MAX];
         int r;
 
-        if (entry->d_name[0] == '.' || make_path(path, "%s/%s", host->memory, entry->d_name) < 0 ||
+        if (entry->d_name[0] == '.' || fs_path(path, "%s/%s", host->memory, entry->d_name) < 0 ||
             read_line(path, &text) < 0 || !streq(text, address))
             continue;
         r = fs_unlink(path);
@@ -218,7 +206,7 @@ _printf_(3, 4) static int write_sysfs(const DriverHost *host, const char *value,
     r = vsnprintf(name, sizeof(name), format, ap) < (int)sizeof(name) ? 0 : -ENAMETOOLONG;
     va_end(ap);
     if (r == 0)
-        r = make_path(path, "%s/bus/pci/%s", host->sysfs, name);
+        r = fs_path(path, "%s/bus/pci/%s", host->sysfs, name);
     if (r == 0)
         r = host->write ? host->write(path, value, host->userdata) : fs_write_value(path, value);
     log_debug_errno(r, "driver: bus/pci/%s <- %.*s: %m", name, (int)strcspn(value, "\n"), value);
@@ -282,7 +270,7 @@ static int bind_address(const DriverHost *host, const char *address, const char 
 static int check_driver(const DriverHost *host, const char *driver, Buf *why)
 {
     char path[PATH_MAX];
-    int r = make_path(path, "%s/bus/pci/drivers/%s", host->sysfs, driver);
+    int r = fs_path(path, "%s/bus/pci/drivers/%s", host->sysfs, driver);
 
     if (r == 0 && access(path, F_OK) < 0)
         r = -errno;

@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -130,6 +130,20 @@ int fs_write_file(const char *path, const void *data, size_t n, mode_t mode, FsS
     return sync == FS_SYNC_YES ? sync_directory_of(path) : 0;
 }
 
+int fs_update_file(const char *path, const char *text, mode_t mode, FsSync sync, bool *ret_changed)
+{
+    _cleanup_(freep) char *present = NULL;
+    size_t n = strlen(text), n_present;
+    int r;
+
+    if (fs_read_file(path, n, &present, &n_present) == 0 && n_present == n && memcmp(present, text, n) == 0)
+        return 0;
+    r = fs_write_file(path, text, n, mode, sync);
+    if (r == 0)
+        *ret_changed = true;
+    return r;
+}
+
 int fs_write_value(const char *path, const char *value)
 {
     _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -170,4 +184,23 @@ int fs_mkdir_p(const char *path, mode_t mode)
 int fs_unlink(const char *path)
 {
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int fs_remove_file(const char *path, bool *ret_changed)
+{
+    if (unlink(path) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+    *ret_changed = true;
+    return 0;
+}
+
+int fs_path(char ret[static PATH_MAX], const char *format, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, format);
+    n = vsnprintf(ret, PATH_MAX, format, ap);
+    va_end(ap);
+    return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }

@@ -4,6 +4,7 @@
 /* Small files: read whole, write whole, never half. */
 
 #include "util/macro.h"
+#include <limits.h>
 #include <sys/types.h>
 
 typedef enum FsSync {
@@ -30,6 +31,14 @@ int fs_read_file(const char *path, size_t max, char **ret, size_t *ret_n);
  */
 int fs_write_file(const char *path, const void *data, size_t n, mode_t mode, FsSync sync);
 
+/**
+ * fs_update_file() - have a file hold this text; one that does is not written again
+ * @ret_changed: set when it was written, else untouched
+ *
+ * Return: 0, or as fs_write_file().
+ */
+int fs_update_file(const char *path, const char *text, mode_t mode, FsSync sync, bool *ret_changed);
+
 /** fs_write_value() - write a string to an existing file in one write(), as /proc/sys and /sys want it */
 int fs_write_value(const char *path, const char *value);
 
@@ -38,3 +47,12 @@ int fs_mkdir_p(const char *path, mode_t mode);
 
 /** fs_unlink() - remove a file; absent is fine; 0 or errno */
 int fs_unlink(const char *path);
+
+/**
+ * fs_remove_file() - as fs_unlink(), telling whether there was one
+ * @ret_changed: set when it was removed, else untouched
+ */
+int fs_remove_file(const char *path, bool *ret_changed);
+
+/** fs_path() - format a path; 0 or -ENAMETOOLONG */
+int fs_path(char ret[static PATH_MAX], const char *format, ...) _printf_(2, 3);

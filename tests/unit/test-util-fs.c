@@ -100,6 +100,56 @@ static void test_value(void **state)
     assert_int_equal(fs_unlink(at("value")), 0);
 }
 
+static ino_t inode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_ino;
+}
+
+static void test_update_and_remove(void **state)
+{
+    static const char *const others[] = {"text\n", "tex", "", "tixt"};
+    bool changed = false;
+    ino_t inode;
+
+    (void)state;
+    assert_int_equal(fs_update_file(at("file"), "text", 0644, FS_SYNC_NO, &changed), 0);
+    assert_true(changed);
+    inode = inode_of(at("file"));
+    changed = false;
+    assert_int_equal(fs_update_file(at("file"), "text", 0644, FS_SYNC_NO, &changed), 0);
+    assert_false(changed);
+    assert_true(inode == inode_of(at("file")));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        assert_int_equal(fs_write_file(at("file"), others[i], strlen(others[i]), 0600, FS_SYNC_NO), 0);
+        changed = false;
+        assert_int_equal(fs_update_file(at("file"), "text", 0644, FS_SYNC_NO, &changed), 0);
+        assert_true(changed);
+    }
+
+    changed = false;
+    assert_int_equal(fs_remove_file(at("file"), &changed), 0);
+    assert_true(changed);
+    changed = false;
+    assert_int_equal(fs_remove_file(at("file"), &changed), 0);
+    assert_false(changed);
+}
+
+static void test_path(void **state)
+{
+    char path[PATH_MAX], component[PATH_MAX];
+
+    (void)state;
+    assert_int_equal(fs_path(path, "%s/%d", "/run", 1), 0);
+    assert_string_equal(path, "/run/1");
+    memset(component, 'x', sizeof(component) - 1);
+    component[sizeof(component) - 1] = '\0';
+    assert_int_equal(fs_path(path, "%s", component), 0);
+    assert_int_equal(fs_path(path, "/%s", component), -ENAMETOOLONG);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -115,10 +165,9 @@ static int teardown(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write_and_read),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_failure_leaves_nothing),
-        cmocka_unit_test(test_value),
+        cmocka_unit_test(test_write_and_read),         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_failure_leaves_nothing), cmocka_unit_test(test_value),
+        cmocka_unit_test(test_update_and_remove),      cmocka_unit_test(test_path),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
