@@ -12,6 +12,7 @@
  * manager_check_ready().
  */
 
+#include "handover.h"
 #include "manager-private.h"
 #include "nodeadm.h"
 #include "util/message-ids.h"
@@ -358,6 +359,9 @@ static void on_link_bound(const Interface *interface, const LinkEvent *event)
     interface_log(interface, LOG_INFO, 0, MESSAGE_LINK_UP, "%s: PCI device %s is with %s%s",
                   interface->desired->ifname, address, interface->desired->driver,
                   event->changed ? "" : ", nothing had to be changed");
+    /* Until then there may be more to come, and the file is written once. */
+    if (interface->manager->phase >= MANAGER_PHASE_READY)
+        handover_devices(interface->manager);
 }
 
 static void on_link_up(Interface *interface, const LinkEvent *event)

@@ -15,8 +15,8 @@
  * manager_finish_boot(). After it no timer runs: an idle daemon does not wake up.
  */
 
+#include "handover.h"
 #include "manager-private.h"
-#include "nodeadm.h"
 #include "serve.h"
 #include "util/fs.h"
 #include "util/memory.h"
@@ -181,50 +181,11 @@ static void manager_finish_boot(Manager *manager, ManagerPhase phase)
         lifecycle_complete(manager->lifecycle, result);
 }
 
-/*
- * nodeadm-run starts after us and kubelet after it, so this is in time for both. When it fails, the boot
- * goes on: the interfaces are there, and the pods that are too many wait for an address, visibly, while
- * a node kept out of the cluster for it would serve none at all.
- */
-static void manager_set_max_pods(const Manager *manager)
-{
-    _cleanup_(freep) char *users = NULL;
-    const char *root = manager->options.root;
-    unsigned n = 0;
-    bool changed = false;
-    int r;
-
-    /* Nothing is known of what is attached. */
-    if (!manager->plan)
-        return;
-    if (manager->config->max_pods)
-        n = interfaces_attached(manager, 0);
-    r = nodeadm_set_max_pods(root, n, &changed, &users);
-    if (r < 0)
-        log_at(
-            LOG_WARNING, r, MESSAGE_MAX_PODS_FAILED,
-            "Cannot write %s/etc/eks/nodeadm.d/" NODEADM_DROP_IN
-            ": %m. kubelet starts all the same and promises pods for which the VPC CNI has no address: set "
-            "kubelet's maxPods without these %u interfaces yourself, or mend it and restart multus-eksd, "
-            "nodeadm-run and kubelet",
-            root, n);
-    else if (r == NODEADM_E_USERS)
-        log_at(LOG_NOTICE, 0, MESSAGE_MAX_PODS_LEFT,
-               "%s sets the number of pods, and is left alone; see that it leaves out the %u interfaces of "
-               "network card 0 that are not the VPC CNI's",
-               users, n);
-    else if (r == 0 && changed && n > 0)
-        log_at(LOG_INFO, 0, MESSAGE_MAX_PODS_SET,
-               "nodeadm is told to reckon the number of pods without %u interfaces", n);
-    else if (r == 0 && changed)
-        log_at(LOG_INFO, 0, MESSAGE_MAX_PODS_SET, "nodeadm reckons the number of pods by itself again");
-}
-
 static void announce_ready(Manager *manager)
 {
     double seconds;
 
-    manager_set_max_pods(manager);
+    handover_all(manager);
     manager_finish_boot(manager, MANAGER_PHASE_READY);
     seconds = (double)(manager->milestones[MILESTONE_READY] - manager->started) / (double)USEC_PER_SEC;
     (void)sd_notifyf(0, "READY=1\nSTATUS=%zu interfaces up after %.1f s", manager->n_interfaces, seconds);
@@ -236,7 +197,7 @@ static void announce_ready(Manager *manager)
 
 static void announce_degraded(Manager *manager, const char *sum)
 {
-    manager_set_max_pods(manager);
+    handover_all(manager);
     open_lifecycle_late(manager);
     manager_finish_boot(manager, MANAGER_PHASE_DEGRADED);
     log_at(LOG_ERR, 0, MESSAGE_BOOT_DEGRADED,

@@ -63,6 +63,7 @@ static const Key daemon_keys[] = {
     {FIELD(lifecycle_hook), .set = set_name, .min = 1, .max = 255,
      .allowed = "auto, none, or the name of a lifecycle hook"},
     {FIELD(max_pods), .set = set_auto_none, .allowed = "auto, none"},
+    {FIELD(device_plugin), .set = set_auto_none, .allowed = "auto, none"},
     {FIELD(sweep_leaked), .set = set_bool, .allowed = "yes, no"},
 };
 
@@ -113,6 +114,7 @@ Config *config_new(void)
     config->boot_timeout = 5 * USEC_PER_MINUTE;
     config->lifecycle_hook = strdup("auto");
     config->max_pods = true;
+    config->device_plugin = true;
     config->sweep_leaked = true;
     config->imds_endpoint = strdup("http://169.254.169.254");
     config->request_timeout = 10 * USEC_PER_SEC;

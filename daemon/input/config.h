@@ -44,6 +44,7 @@ typedef struct Config {
     usec_t boot_timeout;
     char *lifecycle_hook; /* "auto", "none" or a name */
     bool max_pods;        /* auto: true, none: false */
+    bool device_plugin;   /* auto: true, none: false */
     bool sweep_leaked;
     /* [aws]; NULL: auto or unset */
     char *region;

@@ -36,6 +36,7 @@ static const char sample[] =
     "lifecycle_hook = auto            ; auto: complete the launching hook if the instance is in "
     "Pending:Wait\n"
     "max_pods = auto\n"
+    "device_plugin = auto\n"
     "sweep_leaked = yes               ; delete `available` ENIs of this node group whose instance is gone\n"
     "\n"
     "[aws]\n"
@@ -90,6 +91,7 @@ static void test_sample(void **state)
     assert_true(config->boot_timeout == 300 * USEC_PER_SEC);
     assert_string_equal(config->lifecycle_hook, "auto");
     assert_true(config->max_pods);
+    assert_true(config->device_plugin);
     assert_null(config->region);
     assert_null(config->ec2_endpoint);
     assert_null(config->ca_file);
@@ -103,7 +105,7 @@ static void test_sample(void **state)
     assert_int_equal(config->n_networks, 1);
     assert_string_equal(config->networks[0].name, "oam");
     assert_string_equal(config->networks[0].ifname, "eth1");
-    assert_string_equal(config->networks[0].source, "f:35");
+    assert_string_equal(config->networks[0].source, "f:36");
     assert_int_equal(config->networks[0].device_index, -1);
     assert_true(network_config_has(&config->networks[0], "subnets"));
     assert_false(network_config_has(&config->networks[0], "mtu"));
@@ -158,6 +160,7 @@ static void test_mistakes(void **state)
         {"[daemon]\nboot_timeout = 10s\n", "daemon.boot_timeout: shorter than daemon.attach_timeout"},
         {"[daemon]\non_failure = panic\n", "\"panic\" is unknown; allowed: block, continue"},
         {"[daemon]\nmax_pods = 110\n", "allowed: auto, none"},
+        {"[daemon]\ndevice_plugin = yes\n", "allowed: auto, none"},
         {"[daemon]\nlifecycle_hook =\n", "the value is empty"},
         {"[daemon]\nsweep_leaked = maybe\n", "allowed: yes, no"},
         {"[aws]\nec2_endpoint = ec2.eu-central-1.amazonaws.com\n", "is not an http or https URL"},
@@ -264,6 +267,7 @@ static void test_shipped(void **state)
     assert_true(shown->boot_timeout == defaults->boot_timeout);
     assert_string_equal(shown->lifecycle_hook, defaults->lifecycle_hook);
     assert_int_equal(shown->max_pods, defaults->max_pods);
+    assert_int_equal(shown->device_plugin, defaults->device_plugin);
     assert_int_equal(shown->sweep_leaked, defaults->sweep_leaked);
     assert_null(shown->region);
     assert_string_equal(shown->imds_endpoint, defaults->imds_endpoint);
