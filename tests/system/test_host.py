@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the daemon does to the host beside the links: nodeadm's files, drivers for DPDK."""
 
+import json
 import os
 
 import pytest
 from ec2sim.node import Topology
 from ec2sim.scenario import default_scenario
+from fakepci import FakePci
 from harness import INSTANCE, NETWORKS, SUBNETS, Daemon, leaked, message_ids, multus_enis
 
 DROP_IN = "etc/eks/nodeadm.d/50-multus-eks.yaml"
 OWNERS = f"etc/eks/nodeadm/udev-net-manager/{INSTANCE}"
+RESOURCES = "etc/pcidp/config.json"
+
+#: one network for the kernel, two for DPDK
+PCI = {"oam": "0000:00:06.0", "n6-up": "0000:00:07.0", "n6-down": "0000:00:08.0"}
+DRIVERS = {"oam": "kernel", "n6-up": "vfio-pci", "n6-down": "vfio-pci"}
+MIXED = "".join(f"[network {name}]\nsubnets = {subnet}\ndriver = {DRIVERS[name]}\n"
+                for name, subnet in zip(PCI, SUBNETS))
 
 
 @pytest.fixture
@@ -131,3 +140,95 @@ def test_no_pci_address_of_a_veth(region, daemon):
     daemon.start()
     for interface in daemon.wait_ready()["interfaces"]:
         assert interface["driver"] == "kernel" and interface["pci_address"] is None
+
+
+@pytest.fixture
+def bound(region, eks, root):
+    """A node whose interfaces are PCI devices, as the next run of the daemon will find."""
+    eks.configure(MIXED.replace("vfio-pci", "kernel"))
+    eks.start()
+    interfaces = eks.wait_ready()["interfaces"]
+    assert eks.stop() == 0
+    assert not (root / RESOURCES).parent.exists()
+    pci = FakePci(region, root)
+    for interface in interfaces:
+        pci.add(PCI[interface["network"]], interface["name"], interface["mac"])
+    eks.configure(MIXED)
+    yield pci
+    pci.close()
+
+
+def resources(root) -> dict:
+    """What the device plugin takes from its file: name of the resource -> selectors."""
+    entries = json.loads((root / RESOURCES).read_text())["resourceList"]
+    return {entry["resourceName"]: entry["selectors"] for entry in entries}
+
+
+def test_device_plugin(eks, root, bound):
+    eks.start()
+    states = {i["network"]: (i["state"], i["pci_address"]) for i in eks.wait_ready()["interfaces"]}
+    assert states == {"oam": ("up", PCI["oam"]), "n6-up": ("bound", PCI["n6-up"]),
+                      "n6-down": ("bound", PCI["n6-down"])}
+    assert {name: bound.driver(pci) for name, pci in PCI.items()} == {**DRIVERS, "oam": "ena"}
+    assert resources(root) == {
+        name: {"pciAddresses": [PCI[name.replace("_", "-")]], "drivers": ["vfio-pci"]}
+        for name in ("n6_up", "n6_down")}
+    assert len(eks.log(message_ids()["DEVICES_SET"])) == 1
+    assert eks.stop() == 0
+
+    before = (root / RESOURCES).stat()
+    eks.start()
+    eks.wait_ready()
+    assert (root / RESOURCES).stat() == before
+    assert eks.log(message_ids()["DEVICES_SET"]) == []
+    assert eks.stop() == 0
+
+    eks.configure("[daemon]\ndevice_plugin = none\n" + MIXED)
+    eks.start()
+    eks.wait_ready()
+    assert not (root / RESOURCES).exists()
+
+
+def test_device_plugin_after_a_reboot(region, eks, root, bound):
+    """The binding has ended with the host; so has what the list said."""
+    eks.start()
+    eks.wait_ready()
+    assert eks.stop() == 0
+    assert len(resources(root)) == 2
+    eks.move(region.reboot(INSTANCE))
+    eks.configure(MIXED.replace("vfio-pci", "kernel"))
+    eks.start()
+    assert {i["state"] for i in eks.wait_ready()["interfaces"]} == {"up"}
+    assert not (root / RESOURCES).exists()
+    assert len(eks.log(message_ids()["DEVICES_SET"])) == 1
+
+
+def test_device_plugin_of_a_device_bound_anew(eks, root, bound):
+    eks.start()
+    name = next(i["name"] for i in eks.wait_ready()["interfaces"] if i["network"] == "n6-up")
+    before = resources(root)
+    (root / RESOURCES).unlink()
+    bound.give_back(PCI["n6-up"], name)
+    eks.status()  # what it does with the device it does before it answers
+    assert resources(root) == before
+
+
+def test_device_plugin_of_the_user(eks, root, bound):
+    users = root / RESOURCES
+    users.parent.mkdir()
+    users.write_text('{"resourceList": []}')
+    eks.start()
+    assert eks.wait_ready()["phase"] == "ready"
+    assert users.read_text() == '{"resourceList": []}'
+    entries = eks.log(message_ids()["DEVICES_LEFT"])
+    assert len(entries) == 1 and str(users) in entries[0]["MESSAGE"]
+    assert int(entries[0]["PRIORITY"]) == 5
+
+
+def test_device_plugin_unwritable(eks, root, bound):
+    (root / RESOURCES).mkdir(parents=True)
+    eks.start()
+    assert eks.wait_ready()["phase"] == "ready"
+    entries = eks.log(message_ids()["DEVICES_FAILED"])
+    assert len(entries) == 1 and str(root / RESOURCES) in entries[0]["MESSAGE"]
+    assert int(entries[0]["PRIORITY"]) == 4
