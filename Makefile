@@ -13,6 +13,7 @@ libexecdir  ?= $(prefix)/libexec
 cnibindir   ?= /opt/cni/bin
 sysconfdir  ?= /etc
 unitdir     ?= $(prefix)/lib/systemd/system
+presetdir   ?= $(prefix)/lib/systemd/system-preset
 catalogdir  ?= $(prefix)/lib/systemd/catalog
 sysusersdir ?= $(prefix)/lib/sysusers.d
 tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
@@ -196,16 +197,20 @@ build-fuzz/fuzz-%: tests/fuzz/fuzz-%.c $(LIBRARY_SOURCES) Makefile
 
 # ------------------------------------------------------------------ installation
 
+# A program is replaced at once: a node's container runtime may start the plugin at any moment.
+install-program = install -D -m 0755 $(1) $(2).new && mv -f $(2).new $(2)
+
 .PHONY: install uninstall clean help
 install: all ## install under DESTDIR and prefix
-	install -D -m 0755 $(B)/multus-eksd $(DESTDIR)$(libexecdir)/multus-eks/multus-eksd
-	install -D -m 0755 $(B)/multus-eksctl $(DESTDIR)$(bindir)/multus-eksctl
-	install -D -m 0755 $(B)/multus-eks-ip $(DESTDIR)$(cnibindir)/multus-eks-ip
+	$(call install-program,$(B)/multus-eksd,$(DESTDIR)$(libexecdir)/multus-eks/multus-eksd)
+	$(call install-program,$(B)/multus-eksctl,$(DESTDIR)$(bindir)/multus-eksctl)
+	$(call install-program,$(B)/multus-eks-ip,$(DESTDIR)$(cnibindir)/multus-eks-ip)
 	[ -e $(DESTDIR)$(sysconfdir)/multus-eks.conf ] || \
 		install -D -m 0644 conf/multus-eks.conf $(DESTDIR)$(sysconfdir)/multus-eks.conf
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/multus-eks.conf.d
 	install -D -m 0644 -t $(DESTDIR)$(unitdir) units/multus-eksd.service units/multus-eksd.socket
 	sed -i 's|^ExecStart=/usr/libexec/|ExecStart=$(libexecdir)/|' $(DESTDIR)$(unitdir)/multus-eksd.service
+	install -D -m 0644 -t $(DESTDIR)$(presetdir) units/80-multus-eks.preset
 	for unit in kubelet nodeadm-run; do install -D -m 0644 units/50-multus-eks-gate.conf \
 		$(DESTDIR)$(unitdir)/$$unit.service.d/50-multus-eks.conf || exit; done
 	install -D -m 0644 -t $(DESTDIR)$(catalogdir) units/multus-eks.catalog
@@ -221,6 +226,7 @@ uninstall: ## remove what install installed, but the configuration
 	rm -f $(DESTDIR)$(libexecdir)/multus-eks/multus-eksd $(DESTDIR)$(bindir)/multus-eksctl
 	rm -f $(DESTDIR)$(cnibindir)/multus-eks-ip $(DESTDIR)$(completiondir)/multus-eksctl
 	rm -f $(DESTDIR)$(unitdir)/multus-eksd.service $(DESTDIR)$(unitdir)/multus-eksd.socket
+	rm -f $(DESTDIR)$(presetdir)/80-multus-eks.preset
 	for unit in kubelet nodeadm-run; do rm -f $(DESTDIR)$(unitdir)/$$unit.service.d/50-multus-eks.conf; done
 	rm -f $(DESTDIR)$(catalogdir)/multus-eks.catalog
 	rm -f $(DESTDIR)$(sysusersdir)/multus-eks.conf $(DESTDIR)$(tmpfilesdir)/multus-eks.conf

@@ -19,7 +19,9 @@ install() {
 
 install install
 for file in bin/multus-eksctl lib/systemd/system/multus-eksd.socket lib/systemd/catalog/multus-eks.catalog \
-    lib/systemd/system/kubelet.service.d/50-multus-eks.conf lib/udev/rules.d/85-multus-eks.rules \
+    lib/systemd/system-preset/80-multus-eks.preset \
+    lib/systemd/system/kubelet.service.d/50-multus-eks.conf \
+    lib/systemd/system/nodeadm-run.service.d/50-multus-eks.conf lib/udev/rules.d/85-multus-eks.rules \
     lib/udev/rules.d/95-multus-eks-quiet.rules lib/systemd/network/05-multus-eks.network \
     lib/sysusers.d/multus-eks.conf lib/tmpfiles.d/multus-eks.conf share/doc/multus-eks/LICENSE \
     share/bash-completion/completions/multus-eksctl share/doc/multus-eks/examples/sidecar.yaml; do

@@ -1,110 +1,113 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# The units of units/ in a tree as installed, with stand-ins for those of the EKS AMI that they are
-# ordered against: systemd-analyze must find nothing to say. Its exit status is not enough, since
-# version 252 leaves with 0 on an unknown key; any line it prints is a failure. An ordering cycle
-# between our units, nodeadm's, cloud-init's and kubelet is found the same way.
+# What "make install" makes of a node, looked at without starting anything: a tree with our units and
+# stand-ins for those of the EKS AMI (tests/ami-units). systemd-analyze must find nothing to say. Its exit
+# status is not enough, since version 252 leaves with 0 on an unknown key; any line it prints is a failure.
+# An ordering cycle between our units, nodeadm's, cloud-init's and kubelet is found the same way.
 #
 #   check-units.sh [MAX_EXPOSURE]     of systemd-analyze security, in tenths; default 20
 set -eu
 
 max_exposure=${1:-20}
 root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+trap 'rm -rf "$root" "$root.log"' EXIT
+log=$root.log
 dir=$root/usr/lib/systemd/system
-mkdir -p "$dir" "$root/usr/libexec/multus-eks" "$root/etc/systemd" "$root/bin" "$root/usr/bin" "$root/sbin"
+service=$dir/multus-eksd.service
 status=0
 
-# What the units start must exist for systemd-analyze, not run.
-for program in /usr/libexec/multus-eks/multus-eksd /usr/bin/touch /bin/sh /usr/bin/true; do
+fail() {
+    echo "check-units: $*" >&2
+    status=1
+}
+
+if ! ${MAKE:-make} --no-print-directory -s install DESTDIR="$root" prefix=/usr >"$log" 2>&1; then
+    cat "$log" >&2
+    exit 1
+fi
+mkdir -p "$root/bin"
+
+# What the units start must exist for systemd-analyze, not run. Ours is there.
+for program in /usr/bin/touch /bin/sh /usr/bin/true /usr/bin/sleep; do
     printf '#!/bin/true\n' >"$root$program"
     chmod +x "$root$program"
 done
 
-# stand_in NAME LINE...: the [Unit] lines that matter of a unit that is not ours
-stand_in() {
+# target NAME LINE...
+target() {
     name=$1
     shift
     {
         printf '[Unit]\nDescription=stand-in\n'
         printf '%s\n' "$@"
-        case $name in
-        *.service) printf '[Service]\nType=oneshot\nExecStart=/usr/bin/true\n' ;;
-        esac
-    } >"$dir/$name"
+    } >"$dir/$name.target"
 }
 
-# As in the EKS AMI for Amazon Linux 2023 and its cloud-init. What is in multi-user.target is listed there.
-stand_in sysinit.target 'DefaultDependencies=no'
-stand_in basic.target 'DefaultDependencies=no' 'Requires=sysinit.target' 'After=sysinit.target sockets.target' \
+cp tests/ami-units/*.service "$dir/"
+target sysinit 'DefaultDependencies=no'
+target basic 'DefaultDependencies=no' 'Requires=sysinit.target' 'After=sysinit.target sockets.target' \
     'Wants=sockets.target'
-stand_in sockets.target 'DefaultDependencies=no' 'Wants=multus-eksd.socket'
-stand_in shutdown.target 'DefaultDependencies=no'
-stand_in network.target
-stand_in network-online.target 'After=network.target'
-stand_in systemd-networkd.service 'DefaultDependencies=no' 'Before=network.target'
-stand_in systemd-networkd-wait-online.service 'DefaultDependencies=no' 'After=systemd-networkd.service' \
-    'Before=network-online.target'
-stand_in cloud-init-local.service 'DefaultDependencies=no' 'Before=network-pre.target systemd-networkd.service'
-stand_in cloud-init.service 'DefaultDependencies=no' 'After=cloud-init-local.service' \
-    'After=systemd-networkd-wait-online.service' 'Before=network-online.target'
-stand_in cloud-config.service 'After=network-online.target cloud-init.service' 'Wants=network-online.target'
-stand_in cloud-final.service 'After=network-online.target cloud-config.service' 'Wants=network-online.target'
-stand_in containerd.service 'After=network.target'
-stand_in nodeadm-boot-hook.service 'Before=nodeadm-config.service systemd-networkd-wait-online.service' \
-    'After=systemd-networkd.service' 'DefaultDependencies=no'
-stand_in nodeadm-config.service 'Before=cloud-init.service' 'After=systemd-networkd-wait-online.service' \
-    'DefaultDependencies=no'
-stand_in nodeadm-run.service 'After=nodeadm-config.service cloud-final.service' 'Requires=nodeadm-config.service'
-stand_in kubelet.service 'After=containerd.service' 'Wants=containerd.service'
-stand_in multi-user.target 'Requires=basic.target' 'After=basic.target' \
-    'Wants=multus-eksd.service nodeadm-boot-hook.service nodeadm-config.service nodeadm-run.service' \
-    'Wants=kubelet.service cloud-init-local.service cloud-init.service cloud-config.service cloud-final.service'
+target sockets 'DefaultDependencies=no'
+target shutdown 'DefaultDependencies=no'
+target network-pre
+target network 'After=network-pre.target'
+target network-online 'After=network.target'
+target multi-user 'Requires=basic.target' 'After=basic.target'
 
-cp units/multus-eksd.service units/multus-eksd.socket "$dir/"
+# All of them switched on, ours by their preset.
+systemctl --root="$root" --quiet preset multus-eksd.service multus-eksd.socket >"$log" 2>&1 || fail "$(cat "$log")"
+for wanted in multi-user.target.wants/multus-eksd.service sockets.target.wants/multus-eksd.socket; do
+    [ -h "$root/etc/systemd/system/$wanted" ] || fail "the preset does not switch $wanted on"
+done
+(cd tests/ami-units && systemctl --root="$root" --quiet enable -- *.service) >"$log" 2>&1 || fail "$(cat "$log")"
+
+if ! systemd-analyze verify --root="$root" --man=no multus-eksd.service multus-eksd.socket multi-user.target \
+    kubelet.service nodeadm-run.service >"$log" 2>&1 || [ -s "$log" ]; then
+    cat "$log" >&2
+    fail "systemd-analyze finds fault"
+fi
+
+# Without the drop-in nothing holds them back. And a dependency that leads from there to the daemon and carries
+# a stop would stop the node's pods with it.
 for unit in kubelet nodeadm-run; do
-    mkdir -p "$dir/$unit.service.d"
-    cp units/50-multus-eks-gate.conf "$dir/$unit.service.d/50-multus-eks.conf"
+    gate=$dir/$unit.service.d/50-multus-eks.conf
+    if ! [ -f "$gate" ] || ! grep -q '^After=multus-eksd.service$' "$gate" ||
+        ! grep -q '^ExecStartPre=.*/run/multus-eks/ready' "$gate"; then
+        fail "$unit.service does not wait for multus-eksd"
+    elif grep -nE '^(Requires|Requisite|BindsTo|PartOf|Upholds)=.*multus' "$gate" >&2; then
+        fail "$unit.service must not stop together with the daemon"
+    fi
 done
 
-verify() {
-    if ! systemd-analyze verify --root="$root" --man=no "$@" >"$root/log" 2>&1 || [ -s "$root/log" ]; then
-        cat "$root/log" >&2
-        status=1
-    fi
-}
-verify multus-eksd.service multus-eksd.socket multi-user.target kubelet.service nodeadm-run.service
-
-# A dependency that leads from kubelet to the daemon and carries a stop would stop the node's pods.
-if grep -nE '^(Requires|Requisite|BindsTo|PartOf|Upholds)=.*multus' units/50-multus-eks-gate.conf >&2; then
-    echo "check-units: the gate must not stop kubelet together with the daemon" >&2
-    status=1
+# In tenths, as systemd-analyze takes the threshold; the table is printed only when it is passed.
+if ! systemd-analyze security --offline=true --threshold="$max_exposure" --no-pager --root="$root" \
+    multus-eksd.service >"$log" 2>&1; then
+    grep -E '✗|exposure level|rror|ailed' "$log" >&2 || cat "$log" >&2
+    fail "multus-eksd.service is exposed more than $max_exposure tenths"
 fi
 
-# In tenths, as systemd-analyze takes the threshold; it prints the table only when it fails.
-if ! systemd-analyze security --offline=true --threshold="$max_exposure" --no-pager \
-    --root="$root" multus-eksd.service >"$root/log" 2>&1; then
-    grep -E '✗|exposure level|rror|ailed' "$root/log" >&2 || cat "$root/log" >&2
-    echo "check-units: multus-eksd.service is exposed more than $max_exposure tenths" >&2
-    status=1
-fi
+# Whatever is left open has a word of why: each finding, and each thing that is allowed by name.
+systemd-analyze security --offline=true --threshold=0 --no-pager --root="$root" multus-eksd.service >"$log" 2>&1 || :
+open=$(sed -n 's/^✗ \([A-Za-z]*\)=.*/\1=/p' "$log" | sort -u)
+[ -n "$open" ] || fail "systemd-analyze security lists nothing"
+allowed=$(sed -n -e 's/^CapabilityBoundingSet=//p' -e 's/^RestrictAddressFamilies=//p' \
+    -e 's/^ReadWritePaths=//p' "$service" | tr ' ' '\n' | sed 's/^-//')
+for word in $open $allowed; do
+    sed -n '/^# What is left open/,/^[^#]/{/^#/p}' "$service" | grep -qwF -- "$word" ||
+        fail "multus-eksd.service leaves $word open without a word of why"
+done
 
 # sysusers.d and tmpfiles.d are read by their own programs, which are given a root of their own.
-mkdir -p "$root/usr/lib/sysusers.d" "$root/usr/lib/tmpfiles.d"
-cp units/multus-eks.sysusers "$root/usr/lib/sysusers.d/multus-eks.conf"
-cp units/multus-eks.tmpfiles "$root/usr/lib/tmpfiles.d/multus-eks.conf"
-if ! systemd-sysusers --root="$root" >"$root/log" 2>&1 || ! grep -q '^multus-eks:' "$root/etc/group"; then
-    cat "$root/log" >&2
-    echo "check-units: systemd-sysusers made no group" >&2
-    status=1
+if ! systemd-sysusers --root="$root" >"$log" 2>&1 || ! grep -q '^multus-eks:' "$root/etc/group"; then
+    cat "$log" >&2
+    fail "systemd-sysusers made no group"
 fi
 if [ "$(id -u)" -eq 0 ]; then
-    if ! systemd-tmpfiles --create --root="$root" >"$root/log" 2>&1 || [ -s "$root/log" ] ||
-        [ ! -d "$root/run/multus-eks/claims" ]; then
-        cat "$root/log" >&2
-        echo "check-units: systemd-tmpfiles made no directory" >&2
-        status=1
+    if ! systemd-tmpfiles --create --root="$root" >"$log" 2>&1 || [ -s "$log" ] ||
+        ! [ -d "$root/run/multus-eks/claims" ] || ! [ -d "$root/etc/pcidp" ]; then
+        cat "$log" >&2
+        fail "systemd-tmpfiles made no directories"
     fi
 fi
 exit $status
