@@ -18,13 +18,13 @@ usage() {
 
 apt_runtime="libsystemd0 libcurl4 libssl3 libnl-3-200 libnl-route-3-200 libinih1 libexpat1 libjansson4 libmicrohttpd12 ca-certificates"
 apt_build="gcc make libc6-dev pkg-config libsystemd-dev libcurl4-openssl-dev libssl-dev libnl-3-dev libnl-route-3-dev libinih-dev libexpat1-dev libjansson-dev libmicrohttpd-dev"
-apt_test="clang clang-format clang-tidy cppcheck valgrind shellcheck libclang-rt-14-dev llvm libcmocka-dev git python3 python3-pytest python3-botocore python3-yaml awscli iproute2 iputils-ping procps curl openssl systemd util-linux strace tcpdump containernetworking-plugins packer"
+apt_test="clang clang-format clang-tidy cppcheck valgrind shellcheck libclang-rt-14-dev llvm libcmocka-dev git python3 python3-pytest python3-botocore python3-yaml awscli iproute2 iputils-ping procps curl openssl systemd systemd-container mandoc util-linux strace tcpdump containernetworking-plugins packer"
 apt_vm="qemu-system-x86 qemu-utils mmdebstrap e2fsprogs openssh-client packer"
 
 # Amazon Linux has libcurl-minimal, Fedora libcurl, and each conflicts with the other: either will do.
 dnf_runtime="systemd-libs libcurl.so.4()(64bit) openssl-libs libnl3 inih expat jansson libmicrohttpd ca-certificates"
 dnf_build="gcc make glibc-devel pkgconf-pkg-config systemd-devel libcurl-devel openssl-devel libnl3-devel inih-devel expat-devel jansson-devel libmicrohttpd-devel"
-dnf_test="clang clang-tools-extra cppcheck valgrind ShellCheck compiler-rt llvm libcmocka-devel git python3 python3-pytest python3-botocore python3-pyyaml awscli-2 iproute iputils procps-ng curl openssl systemd util-linux strace tcpdump containernetworking-plugins"
+dnf_test="clang clang-tools-extra cppcheck valgrind ShellCheck compiler-rt llvm libcmocka-devel git python3 python3-pytest python3-botocore python3-pyyaml awscli-2 iproute iputils procps-ng curl openssl systemd systemd-container mandoc util-linux strace tcpdump containernetworking-plugins"
 dnf_vm="qemu-system-x86-core e2fsprogs"
 
 # Node.js may come from its makers instead, with npm in it, and that conflicts with the distribution's.
