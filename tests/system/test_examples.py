@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manifests of conf/examples do what they say: their shell runs, against a daemon without EC2."""
 
+import configparser
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -10,7 +12,7 @@ import subprocess
 import pytest
 import yaml
 
-from cnichain import PluginError, Runtime, invoke
+from cnichain import PluginError, Runtime, invoke, real_plugin
 from fakedaemon import FakeDaemon, error
 
 EXAMPLES = pathlib.Path("conf/examples")
@@ -113,3 +115,99 @@ def test_sidecar(daemon, runtime):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+# -- devices for one pod ---------------------------------------------------
+
+ADDRESS = "0000:00:07.0"
+needs_host_device = pytest.mark.skipif(not real_plugin("host-device"), reason="no plugin host-device")
+
+
+def networks_of(name):
+    """The named networks of a configuration, with their drivers."""
+    parser = configparser.ConfigParser()
+    parser.read(EXAMPLES / name)
+    return {section.split()[1]: parser.get(section, "driver", fallback="kernel")
+            for section in parser.sections() if section.startswith("network ")}
+
+
+def network_of(name):
+    """The NetworkAttachmentDefinition of a manifest."""
+    return next(d for d in documents(name) if d["kind"] == "NetworkAttachmentDefinition")
+
+
+@pytest.fixture
+def bus(runtime, tmp_path):
+    """A PCI bus with one device, in place of the machine's for what runtime.host runs."""
+    device = tmp_path / "bus/devices" / ADDRESS
+    device.mkdir(parents=True)
+    enter = runtime.host.enter()
+    runtime.host.enter = lambda: [*enter, "unshare", "-m", "sh", "-ec",
+                                  f'mount --bind {tmp_path}/bus /sys/bus/pci; exec "$@"', "sh"]
+    return device
+
+
+def bind(bus, driver):
+    """As a PCI device shows who has it."""
+    (bus / "../../drivers" / driver).mkdir(parents=True)
+    os.symlink(f"../../drivers/{driver}", bus / "driver")
+
+
+@needs_host_device
+def test_host_device(runtime, bus, daemon):
+    """The device goes into the pod and comes back, and what is not the ENI's own address is registered."""
+    config = json.loads(network_of("host-device.yaml")["spec"]["config"])
+    first, ours = config["plugins"]
+    assert first["pciBusID"] == ADDRESS
+    assert networks_of("named-networks.conf")[ours["master"]] == "kernel"
+    ours["socket"] = daemon.path
+    daemon.interfaces[ours["master"]] = "eni-1"
+    runtime.uplink("sig0")
+    (bus / "net/sig0").mkdir(parents=True)
+    bind(bus, "ena")
+    pod = runtime.attach(config)
+    pod.add()
+    assert "sig0" not in runtime.host.run("ip", "-br", "link").stdout.split()
+    assert pod.pod.addresses("net1") == {"10.0.20.130"}
+    assert daemon.addresses["10.0.20.130"]["interface"] == "signalling"
+    (bus / "net/sig0").rmdir()
+    pod.delete()
+    assert "sig0" in runtime.host.run("ip", "-br", "link").stdout.replace("@", " ").split()
+    assert daemon.addresses == {}
+
+
+def test_device_plugin_resource():
+    """One name from the configuration to the pod."""
+    plugin, network, pod = documents("device-plugin.yaml")
+    prefix = next(a for a in plugin["spec"]["template"]["spec"]["containers"][0]["args"]
+                  if "prefix" in a).partition("=")[2]
+    resource = network["metadata"]["annotations"]["k8s.v1.cni.cncf.io/resourceName"]
+    names = [name.replace("-", "_") for name, driver in networks_of("named-networks.conf").items()
+             if driver != "kernel"]
+    assert [resource] == [f"{prefix}/{name}" for name in names]
+    main = pod["spec"]["containers"][0]
+    assert main["resources"]["limits"][resource] == main["resources"]["requests"][resource] == "1"
+    assert pod["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"] == network["metadata"]["name"]
+    variable = "PCIDEVICE_" + resource.upper().translate(str.maketrans("./-", "___"))
+    assert f"${variable}" in main["command"][2]
+
+
+def test_device_plugin_file():
+    """Its pod sees the file that the daemon writes, where the plugin looks for it."""
+    spec = documents("device-plugin.yaml")[0]["spec"]["template"]["spec"]
+    path = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"]}["config"]
+    mount = {mount["name"]: mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}["config"]
+    assert path == mount == "/etc/pcidp"
+    header = pathlib.Path("daemon/device-plugin.h").read_text()
+    assert f'#define DEVICE_PLUGIN_FILE "{path}/config.json"' in header
+
+
+@needs_host_device
+def test_device_plugin_network(runtime, bus):
+    """host-device as Multus calls it, with the device that the pod was given: it stays with its driver."""
+    config = json.loads(network_of("device-plugin.yaml")["spec"]["config"])
+    config["plugins"][0]["pciBusID"] = ADDRESS
+    bind(bus, "vfio-pci")
+    pod = runtime.attach(config)
+    assert not pod.add().get("interfaces")
+    pod.delete()
