@@ -153,6 +153,16 @@ static int spec_set_addresses(LinkSpec *spec, const DesiredEni *desired, const E
     return r;
 }
 
+/* EC2 has shown it attached, and in this boot it has been up: it is here, or with a pod. */
+static bool interface_was_up(const Interface *interface)
+{
+    const Ec2NetworkInterface *eni = eni_record(interface->eni);
+
+    return eni_is_adopted(interface->eni) && eni->attachment.attachment_id &&
+           links_claimed_up(interface->manager->claims_dirs[CLAIMS_RUNTIME], &eni->mac,
+                            interface->desired->ifname);
+}
+
 static int interface_make_spec(Interface *interface, const Ec2NetworkInterface *eni, LinkSpec *ret)
 {
     const DesiredEni *desired = interface->desired;
@@ -160,6 +170,7 @@ static int interface_make_spec(Interface *interface, const Ec2NetworkInterface *
         .mac = eni->mac,
         .mtu = desired->mtu,
         .timeout = interface->manager->config->attach_timeout,
+        .was_up = interface_was_up(interface),
         .table = TABLE_BASE + desired->position,
         .priority = PRIORITY_BASE + desired->position,
         .userdata = interface,
@@ -218,7 +229,9 @@ static void interface_claim(Interface *interface, const MacAddr *mac)
 
     (void)snprintf(name, sizeof(name), "multus%u", interface->desired->position);
     for (size_t i = 0; i < ARRAY_SIZE(manager->claims_dirs); i++) {
-        r = links_claim(manager->claims_dirs[i], mac, name);
+        if (i == CLAIMS_RUNTIME && interface_was_up(interface))
+            continue;
+        r = links_claim(manager->claims_dirs[i], mac, name, false);
         if (r < 0)
             interface_log(interface, LOG_WARNING, r, MESSAGE_STATE_UNWRITABLE,
                           "%s: cannot claim the device in %s: %m. Another network manager may configure it",
@@ -376,7 +389,7 @@ static void on_link_up(Interface *interface, const LinkEvent *event)
 
     /* From here on udev is to give no other name, whoever triggers it ("udevadm trigger"). */
     (void)links_claim(manager->claims_dirs[CLAIMS_RUNTIME], &link_spec(event->link)->mac,
-                      interface->desired->ifname);
+                      interface->desired->ifname, true);
     interface_log(interface, event->text[0] ? LOG_WARNING : LOG_INFO, 0,
                   event->text[0] ? MESSAGE_LINK_OVERRIDDEN : MESSAGE_LINK_UP, "%s: up, MTU %u%s%s%s",
                   interface->desired->ifname, link_mtu(event->link),
@@ -447,6 +460,13 @@ void interfaces_on_link(const LinkEvent *event, void *userdata)
         break;
     case LINK_EVENT_UP: on_link_up(interface, event); break;
     case LINK_EVENT_FAILED: on_link_failed(interface, event); break;
+    case LINK_EVENT_AWAY:
+        interface_log(
+            interface, LOG_INFO, 0, NULL,
+            "%s: the device is in another network namespace, as with the plugin host-device; it is set "
+            "up again when it comes back",
+            interface->desired->ifname);
+        break;
     case LINK_EVENT_GONE: on_link_gone(interface); break;
     }
     manager_check_ready(manager);

@@ -346,6 +346,7 @@ int rtnl_message_parse_link(const struct nlmsghdr *header, RtnlLink *ret)
     link.max_mtu = netlink_u32(tb[IFLA_MAX_MTU]);
     link.carrier = ifinfo->ifi_flags & IFF_LOWER_UP;
     link.stacked = is_stacked(ifinfo, tb);
+    link.moved = tb[IFLA_NEW_NETNSID];
     r = get_altnames(tb[IFLA_PROP_LIST], &link.altnames);
     if (r < 0) {
         rtnl_link_done(&link);

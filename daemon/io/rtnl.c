@@ -395,10 +395,11 @@ static int kernel_link_new(RtnlKernel *rtnl, RtnlLink *link_take)
     return 0;
 }
 
-static void kernel_link_removed(RtnlKernel *rtnl, Known *known)
+static void kernel_link_removed(RtnlKernel *rtnl, Known *known, bool moved)
 {
     RtnlLink link = known->link;
 
+    link.moved = moved;
     *known = rtnl->known[--rtnl->n_known];
     rtnl->handler(&(RtnlEvent){.type = RTNL_EVENT_LINK_REMOVED, .link = &link}, rtnl->userdata);
     rtnl_link_done(&link);
@@ -443,7 +444,7 @@ static void dump_on_done(RtnlKernel *rtnl)
     }
     for (size_t i = 0; i < rtnl->n_known;)
         if (rtnl->known[i].generation != rtnl->generation)
-            kernel_link_removed(rtnl, &rtnl->known[i]);
+            kernel_link_removed(rtnl, &rtnl->known[i], false);
         else
             i++;
     if (!rtnl->enumerated) {
@@ -478,9 +479,9 @@ static void kernel_on_link_message(RtnlKernel *rtnl, const struct nlmsghdr *head
     } else if (r >= 0) {
         Known *known = known_find(rtnl, link.ifindex);
 
-        rtnl_link_done(&link);
         if (known)
-            kernel_link_removed(rtnl, known);
+            kernel_link_removed(rtnl, known, link.moved);
+        rtnl_link_done(&link);
     }
     if (r < 0) {
         log_debug_errno(r, "rtnl: cannot take a link message: %m");

@@ -30,6 +30,7 @@ typedef struct RtnlLink {
     bool carrier;
     bool stacked; /* lies on another device (ipvlan, vlan, bridge …) or is the loopback: may carry the
                      MAC of an ENI without being one */
+    bool moved;   /* with REMOVED: it is in another network namespace, not gone */
     StrList altnames;
 } RtnlLink;
 

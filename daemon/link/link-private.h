@@ -87,7 +87,7 @@ int link_new(Links *links, const LinkSpec *spec, Link **ret);
 Link *link_free(Link *link);
 void link_on_expected(Link *link);
 void link_on_device(Link *link, const RtnlLink *device);
-void link_on_removed(Link *link);
+void link_on_removed(Link *link, bool moved);
 void link_on_udev(Link *link);
 void link_on_again(Link *link);
 void link_fail(Link *link, int error, const char *format, ...) _printf_(3, 4);

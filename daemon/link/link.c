@@ -4,7 +4,7 @@
  * One Multus link: from the device's appearance to up.
  *
  *   waiting -> udev -> naming -> configuring -> up
- *                   -> bound (with a driver for DPDK)
+ *                   -> bound (with a driver for DPDK)    up -> away (with a pod)
  *
  * The device is known by its MAC; everything is asked for by ifindex, so no name can be mistaken.
  *
@@ -29,6 +29,11 @@
  * Binding. With a driver for DPDK there is nothing to name or configure: once udev is done, the device is
  * given to that driver and vanishes from the network, which ends nothing here.
  *
+ * Away. The CNI plugin host-device moves a link into a pod and back. The kernel tells that apart from its
+ * end. While a daemon does not run nobody tells it; but a device that has been up in this boot, is
+ * attached in EC2 and is not here can be nowhere else. Nothing is wrong with such a link, and it is set up
+ * again when it comes back.
+ *
  * When somebody renames a link later, it is renamed back, but only so often: who insists is told of in
  * the failure, instead of being fought for ever. A link that somebody sets down stays down: that may be
  * an operator's wish.
@@ -44,18 +49,19 @@ static const char *const state_names[N_LINK_STATES] = {
     [LINK_STATE_WAITING] = "waiting", [LINK_STATE_UDEV] = "udev",
     [LINK_STATE_NAMING] = "naming",   [LINK_STATE_CONFIGURING] = "configuring",
     [LINK_STATE_UP] = "up",           [LINK_STATE_FAILED] = "failed",
-    [LINK_STATE_BOUND] = "bound",
+    [LINK_STATE_BOUND] = "bound",     [LINK_STATE_AWAY] = "away",
 };
 
 #define TO(_state) (1U << LINK_STATE_##_state)
 
 /* Which state may follow which. A device can vanish at any time. */
 static const unsigned state_edges[N_LINK_STATES] _unused_ = {
-    [LINK_STATE_WAITING] = TO(UDEV) | TO(BOUND) | TO(FAILED),
+    [LINK_STATE_WAITING] = TO(UDEV) | TO(BOUND) | TO(AWAY) | TO(FAILED),
     [LINK_STATE_UDEV] = TO(NAMING) | TO(BOUND) | TO(WAITING) | TO(FAILED),
     [LINK_STATE_NAMING] = TO(CONFIGURING) | TO(WAITING) | TO(FAILED),
     [LINK_STATE_CONFIGURING] = TO(UP) | TO(NAMING) | TO(WAITING) | TO(FAILED),
-    [LINK_STATE_UP] = TO(NAMING) | TO(WAITING) | TO(FAILED),
+    [LINK_STATE_UP] = TO(NAMING) | TO(WAITING) | TO(AWAY) | TO(FAILED),
+    [LINK_STATE_AWAY] = TO(UDEV),
     /* Somebody has given the device back to the kernel. */
     [LINK_STATE_BOUND] = TO(UDEV),
     /* A device that comes after the timeout is taken all the same. */
@@ -176,6 +182,7 @@ static void link_on_timer(Link *link)
     case LINK_STATE_CONFIGURING:
     case LINK_STATE_UP:
     case LINK_STATE_BOUND:
+    case LINK_STATE_AWAY:
     case LINK_STATE_FAILED: break;
     }
 }
@@ -515,7 +522,8 @@ void link_on_device(Link *link, const RtnlLink *device)
         link->renaming_to[0] = 0;
 
     switch (link->state) {
-    case LINK_STATE_WAITING: link_on_appeared(link, device); break;
+    case LINK_STATE_WAITING:
+    case LINK_STATE_AWAY: link_on_appeared(link, device); break;
     case LINK_STATE_FAILED:
         if (link->ifindex == 0 && !link->unbindable)
             link_on_appeared(link, device);
@@ -540,6 +548,12 @@ void link_on_device(Link *link, const RtnlLink *device)
     }
 }
 
+static void link_go_away(Link *link)
+{
+    link_set_state(link, LINK_STATE_AWAY);
+    link_emit(link, LINK_EVENT_AWAY, 0, NULL);
+}
+
 void link_on_expected(Link *link)
 {
     usec_t now = 0;
@@ -548,17 +562,23 @@ void link_on_expected(Link *link)
     link->slow_at = time_add(now, link->links->slow_usec);
     link->deadline = time_add(now, link->spec.timeout);
     switch (link->state) {
-    case LINK_STATE_WAITING: link_arm(link, MIN(link->slow_at, link->deadline)); break;
+    case LINK_STATE_WAITING:
+        if (link->spec.was_up)
+            link_go_away(link);
+        else
+            link_arm(link, MIN(link->slow_at, link->deadline));
+        break;
     case LINK_STATE_UDEV:
     case LINK_STATE_NAMING:
     case LINK_STATE_CONFIGURING:
     case LINK_STATE_UP:
     case LINK_STATE_BOUND:
+    case LINK_STATE_AWAY:
     case LINK_STATE_FAILED: break;
     }
 }
 
-void link_on_removed(Link *link)
+void link_on_removed(Link *link, bool moved)
 {
     link_cancel_requests(link);
     link_disarm(link);
@@ -567,8 +587,13 @@ void link_on_removed(Link *link)
     /* Taken from the kernel's driver, and given back to it as another device. */
     if (link->unbindable)
         return;
+    if (moved && link->state == LINK_STATE_UP) {
+        link_go_away(link);
+        return;
+    }
     switch (link->state) {
     case LINK_STATE_WAITING:
+    case LINK_STATE_AWAY:
     case LINK_STATE_BOUND: break;
     case LINK_STATE_UDEV:
     case LINK_STATE_NAMING:
@@ -595,6 +620,7 @@ void link_on_udev(Link *link)
     case LINK_STATE_CONFIGURING:
     case LINK_STATE_UP:
     case LINK_STATE_BOUND:
+    case LINK_STATE_AWAY:
     case LINK_STATE_FAILED: break;
     }
 }
@@ -608,6 +634,7 @@ void link_on_again(Link *link)
     case LINK_STATE_CONFIGURING:
     case LINK_STATE_UP:
     case LINK_STATE_BOUND:
+    case LINK_STATE_AWAY:
     case LINK_STATE_FAILED: break;
     }
 }
@@ -659,6 +686,7 @@ void link_on_answer(int result, void *userdata)
     case LINK_STATE_UDEV:
     case LINK_STATE_UP:
     case LINK_STATE_BOUND:
+    case LINK_STATE_AWAY:
     case LINK_STATE_FAILED: break;
     }
 }
@@ -733,7 +761,7 @@ const char *link_state_to_string(LinkState state)
 
 bool link_is_ready(const Link *link)
 {
-    return link->state == LINK_STATE_UP || link->state == LINK_STATE_BOUND;
+    return link->state == LINK_STATE_UP || link->state == LINK_STATE_BOUND || link->state == LINK_STATE_AWAY;
 }
 
 int link_pci_address(const Link *link, char ret[static PCI_ADDRESS_TEXT])

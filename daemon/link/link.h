@@ -19,6 +19,7 @@ typedef enum LinkState {
     LINK_STATE_CONFIGURING, /* altnames, MTU, sysctls, up, addresses, routes, rules */
     LINK_STATE_UP,          /* as wanted, IFF_UP seen */
     LINK_STATE_BOUND,       /* with its driver for DPDK; no network device any more */
+    LINK_STATE_AWAY,        /* has been up in this boot, and is with a pod now */
     LINK_STATE_FAILED,      /* given up; links tell why */
 } LinkState;
 #define N_LINK_STATES (LINK_STATE_FAILED + 1)
@@ -28,6 +29,7 @@ typedef enum LinkEventType {
     LINK_EVENT_SLOW,   /* 15 s after links_expect() and no device */
     LINK_EVENT_UP,     /* ready for pods; state is UP or BOUND */
     LINK_EVENT_FAILED, /* error and text say why; state is FAILED */
+    LINK_EVENT_AWAY,   /* the device is in another network namespace: nothing is wrong; state is AWAY */
     LINK_EVENT_GONE,   /* the device vanished; state is WAITING again, no timeout runs */
 } LinkEventType;
 
@@ -55,6 +57,7 @@ typedef struct LinkSpec {
     char driver[DRIVER_TEXT]; /* for DPDK, instead of all below; "": the kernel's own */
     uint32_t mtu;             /* lowered to the device's maximum, with a warning */
     usec_t timeout;           /* from links_expect() to the device's appearance */
+    bool was_up;              /* in this boot: when it is not here, a pod has it, and it is not waited for */
     LinkAddress addresses[2]; /* IPv4, IPv6 */
     size_t n_addresses;       /* 0: host_address = no */
     uint32_t table;           /* 20000 + position */
@@ -71,7 +74,7 @@ LinkState link_state(const Link *link);
 /** link_state_to_string() - "waiting" … */
 const char *link_state_to_string(LinkState state);
 
-/** link_is_ready() - up, or bound to its driver */
+/** link_is_ready() - up, bound to its driver, or with a pod */
 bool link_is_ready(const Link *link);
 
 /** link_pci_address() - of its device, bound or not; 0, or -ENODEV when there is none */

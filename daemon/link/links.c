@@ -157,7 +157,7 @@ void links_on_rtnl(const RtnlEvent *event, void *userdata)
         device_remove(links, event->link->ifindex);
         link = links_find_by_ifindex(links, event->link->ifindex);
         if (link)
-            link_on_removed(link);
+            link_on_removed(link, event->link->moved);
         break;
     case RTNL_EVENT_ENUMERATED: break;
     }

@@ -41,10 +41,14 @@ void links_on_rtnl(const RtnlEvent *event, void *userdata);
  * Writes the claim file that the udev rule reads, so that no other manager takes the device.
  * @claims_dir: "/run/multus-eks/claims"
  * @name: temporary name for udev to give, such as "multus1"
+ * @up: the device has been up under that name
  *
  * Return: 0 or the errno of the write.
  */
-int links_claim(const char *claims_dir, const MacAddr *mac, const char *name);
+int links_claim(const char *claims_dir, const MacAddr *mac, const char *name, bool up);
+
+/** links_claimed_up() - whether the claim says that the device has been up under that name */
+bool links_claimed_up(const char *claims_dir, const MacAddr *mac, const char *name);
 
 /** links_unclaim() - remove a claim; absent is fine */
 int links_unclaim(const char *claims_dir, const MacAddr *mac);

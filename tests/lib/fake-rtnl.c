@@ -45,6 +45,7 @@ static struct {
     RtnlLink devices[N_DEVICES];
     size_t n_devices;
     int last_ifindex;
+    MacAddr away; /* of the device that is in another namespace */
     uint32_t max_mtu;
     bool busy;
     int fail_next;
@@ -419,7 +420,7 @@ int fake_rtnl_plug(const MacAddr *mac, const char *name)
     return add_device(mac, name, false);
 }
 
-int fake_rtnl_unplug(const char *name)
+static int remove_device(const char *name, bool moved)
 {
     RtnlLink *device = device_by_name(name);
     RtnlLink gone;
@@ -427,10 +428,30 @@ int fake_rtnl_unplug(const char *name)
     if (!device)
         return -ENODEV;
     gone = *device;
+    gone.moved = moved;
     *device = kernel.devices[--kernel.n_devices];
     tell(RTNL_EVENT_LINK_REMOVED, &gone);
     rtnl_link_done(&gone);
     return 0;
+}
+
+int fake_rtnl_unplug(const char *name)
+{
+    return remove_device(name, false);
+}
+
+int fake_rtnl_send_away(const char *name)
+{
+    const RtnlLink *device = device_by_name(name);
+
+    if (device)
+        kernel.away = device->mac;
+    return remove_device(name, true);
+}
+
+int fake_rtnl_bring_back(const char *name)
+{
+    return add_device(&kernel.away, name, false);
 }
 
 int fake_rtnl_rename(const char *from, const char *to)

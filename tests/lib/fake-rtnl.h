@@ -46,6 +46,8 @@ void fake_rtnl_fail_next(int error);
 /* The doings of others, as in netns.h. */
 int fake_rtnl_plug(const MacAddr *mac, const char *name);
 int fake_rtnl_unplug(const char *name);
+int fake_rtnl_send_away(const char *name);
+int fake_rtnl_bring_back(const char *name);
 int fake_rtnl_rename(const char *from, const char *to);
 int fake_rtnl_set_up(const char *name);
 int fake_rtnl_add_altname(const char *name, const char *altname);

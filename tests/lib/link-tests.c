@@ -423,6 +423,57 @@ static void test_gone_and_back(void **state)
     end_and_unplug(&f, "eth1");
 }
 
+/* As the plugin host-device does with a pod that comes and goes. */
+static void test_away_and_back(void **state)
+{
+    Fixture f;
+
+    (void)state;
+    begin(&f);
+    (void)want(&f, 0);
+    start(&f);
+    plug(0, NULL);
+    run_until(&f, LINK_EVENT_UP, 1);
+    assert_int_equal(bed->send_away("eth1"), 0);
+    run_until(&f, LINK_EVENT_AWAY, 1);
+    assert_int_equal(link_state(f.link[0]), LINK_STATE_AWAY);
+    assert_true(link_is_ready(f.link[0]));
+    assert_int_equal(link_ifindex(f.link[0]), 0);
+    assert_int_equal(bed->bring_back("eth1"), 0);
+    run_until(&f, LINK_EVENT_UP, 2);
+    assert_up(&f, 0);
+    assert_int_equal(f.n_told[LINK_EVENT_GONE], 0);
+    end_and_unplug(&f, "eth1");
+}
+
+/* It was up in this boot, before the daemon was started again. */
+static void test_away_before(void **state)
+{
+    LinkSpec spec = {
+        .mac = mac_of(0), .ifname = "eth1", .mtu = 9001, .timeout = 40 * USEC_PER_MSEC, .was_up = true};
+    Fixture f;
+
+    (void)state;
+    for (unsigned there = 0; there < 2; there++) {
+        begin(&f);
+        if (there)
+            plug(0, "eth1");
+        start(&f);
+        assert_int_equal(links_add(f.links, &spec, &f.link[0]), 0);
+        run_dry(&f);
+        links_expect(f.links, f.link[0]);
+        assert_int_equal(f.n_told[LINK_EVENT_AWAY], !there);
+        assert_true(there || link_is_ready(f.link[0]));
+        if (!there)
+            plug(0, "ens9");
+        run_until(&f, LINK_EVENT_UP, 1);
+        assert_up(&f, 0);
+        assert_int_equal(f.n_told[LINK_EVENT_AWAY], !there);
+        assert_int_equal(f.n_told[LINK_EVENT_FAILED], 0);
+        end_and_unplug(&f, "eth1");
+    }
+}
+
 static void test_slow_then_late(void **state)
 {
     LinkSpec spec = {.mac = mac_of(0), .ifname = "eth1", .mtu = 9001, .timeout = 40 * USEC_PER_MSEC};
@@ -567,7 +618,8 @@ int link_tests_run(const char *group, const LinkTestBed *test_bed)
         cmocka_unit_test(test_child_is_not_taken),    cmocka_unit_test(test_foreign_holder_fails),
         cmocka_unit_test(test_foreign_holder_leaves), cmocka_unit_test(test_altname_in_the_way),
         cmocka_unit_test(test_up_under_another_name), cmocka_unit_test(test_renamed_back),
-        cmocka_unit_test(test_gone_and_back),         cmocka_unit_test(test_slow_then_late),
+        cmocka_unit_test(test_gone_and_back),         cmocka_unit_test(test_away_and_back),
+        cmocka_unit_test(test_away_before),           cmocka_unit_test(test_slow_then_late),
         cmocka_unit_test(test_altnames_and_mtu),      cmocka_unit_test(test_host_addresses),
     };
 

@@ -12,6 +12,8 @@ typedef struct LinkTestBed {
     int (*start)(Rtnl **ret, sd_event *event, RtnlEventHandler handler, void *userdata);
     int (*plug)(const MacAddr *mac, const char *name); /* NULL: the next free ethN */
     int (*unplug)(const char *name);
+    int (*send_away)(const char *name); /* to another network namespace */
+    int (*bring_back)(const char *name);
     int (*rename)(const char *from, const char *to);
     int (*set_up)(const char *name);
     int (*add_altname)(const char *name, const char *altname);

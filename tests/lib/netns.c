@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 /* A socket stays in the namespace it was made in. */
-static int fd_far = -1, socket_far = -1, socket_near = -1;
+static int fd_far = -1, fd_near = -1, socket_far = -1, socket_near = -1;
 static unsigned n_far;
 
 static int map_id(const char *path, unsigned outside)
@@ -60,8 +60,9 @@ int netns_enter(void)
     socket_far = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (fd_far < 0 || socket_far < 0 || unshare(CLONE_NEWNET) < 0)
         return -errno;
+    fd_near = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     socket_near = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    return socket_near < 0 ? -errno : 0;
+    return fd_near < 0 || socket_near < 0 ? -errno : 0;
 }
 
 /* Send the message, which is freed, and wait for the kernel's answer. */
@@ -139,6 +140,25 @@ int netns_unplug(const char *name)
     const int ifindex = (int)if_nametoindex(name);
 
     return ifindex ? request(link_message(RTM_DELLINK, 0, ifindex)) : -ENODEV;
+}
+
+static struct nl_msg *move_message(const char *name, int fd_netns)
+{
+    struct nl_msg *msg = link_message(RTM_NEWLINK, 0, 0);
+
+    (void)nla_put_string(msg, IFLA_IFNAME, name);
+    (void)nla_put_u32(msg, IFLA_NET_NS_FD, (uint32_t)fd_netns);
+    return msg;
+}
+
+int netns_send_away(const char *name)
+{
+    return request(move_message(name, fd_far));
+}
+
+int netns_bring_back(const char *name)
+{
+    return request_at(socket_far, move_message(name, fd_near));
 }
 
 int netns_add_macvlan(const char *lower, const char *name, const MacAddr *mac)

@@ -27,6 +27,12 @@ int netns_plug(const MacAddr *mac, const char *name);
 /** netns_unplug() - the device with this name vanishes; 0 or negative errno */
 int netns_unplug(const char *name);
 
+/** netns_send_away() - the device with this name is moved to another namespace; 0 or negative errno */
+int netns_send_away(const char *name);
+
+/** netns_bring_back() - and from there back; 0 or negative errno */
+int netns_bring_back(const char *name);
+
 /** netns_add_macvlan() - a device on top of another; 0 or negative errno */
 int netns_add_macvlan(const char *lower, const char *name, const MacAddr *mac);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemon does to the host beside the links: nodeadm's files, drivers for DPDK."""
+"""What the daemon does to the host beside the links: nodeadm's files, drivers for DPDK, devices of pods."""
 
 import json
 import os
@@ -232,3 +232,63 @@ def test_device_plugin_unwritable(eks, root, bound):
     entries = eks.log(message_ids()["DEVICES_FAILED"])
     assert len(entries) == 1 and str(root / RESOURCES) in entries[0]["MESSAGE"]
     assert int(entries[0]["PRIORITY"]) == 4
+
+
+# -- host-device -----------------------------------------------------------
+
+def into_a_pod(region, ifname) -> None:
+    """As the plugin host-device does it, but that the VPC's namespace is no pod's."""
+    region.run(["ip", "link", "set", ifname, "netns", f"/proc/{region.pid}/ns/net", "name", f"pod-{ifname}"],
+               check=True)
+
+
+def out_of_the_pod(region, ifname) -> None:
+    region.run_in_vpc(["ip", "-batch", "-"], text=True, check=True, input=(
+        f"link set pod-{ifname} down\nlink set pod-{ifname} name {ifname}\n"
+        f"link set {ifname} netns {region.node.netns}\n"))
+
+
+def states(status) -> dict:
+    return {interface["name"]: interface["state"] for interface in status["interfaces"]}
+
+
+@pytest.mark.parametrize("moved", ["before", "between"])
+def test_restarted_while_a_pod_has_a_device(region, daemon, moved):
+    """That is no failure, nor is it waited for; and the device is taken again when it comes back."""
+    daemon.start()
+    daemon.wait_ready()
+    if moved == "before":
+        into_a_pod(region, "eth3")
+        assert states(daemon.status()) == {"eth1": "up", "eth2": "up", "eth3": "away"}
+        assert daemon.errors() == []
+    assert daemon.stop() == 0
+    if moved == "between":
+        into_a_pod(region, "eth3")
+
+    for _ in range(2):  # what was known of it outlasts a start without it
+        calls = len(region.control.calls())
+        daemon.start()
+        status = daemon.wait_ready()
+        assert status["phase"] == "ready" and states(status)["eth3"] == "away"
+        assert daemon.errors() == []
+        assert all(c["action"].startswith("Describe") for c in region.control.calls()[calls:])
+        assert daemon.stop() == 0
+    daemon.start()
+    daemon.wait_ready()
+    out_of_the_pod(region, "eth3")
+    region.node.await_up("eth3")
+    assert states(daemon.status()) == {"eth1": "up", "eth2": "up", "eth3": "up"}
+    assert len(multus_enis(region)) == 3 and leaked(region) == []
+
+
+def test_a_device_that_has_not_been_up_is_waited_for(region, daemon):
+    """Attached in EC2, by a daemon that was killed before the device came: no pod has it."""
+    region.control.gate("link", 3)
+    daemon.configure("[daemon]\nattach_timeout = 1s\n" + NETWORKS)
+    daemon.start()
+    region.control.gate_reached()
+    daemon.kill()
+    daemon.start()
+    assert daemon.wait_exit() == 1
+    assert [e["INTERFACE"] for e in daemon.log(message_ids()["ENI_FAILED"])] != []
+    region.control.gate_off()

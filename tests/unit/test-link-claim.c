@@ -24,14 +24,22 @@ static void test_claim(void **state)
     (void)snprintf(directory, sizeof(directory), "%s/run/claims", root);
     (void)snprintf(path, sizeof(path), "%s/02:ab:00:00:00:1f", directory);
     assert_int_equal(links_unclaim(directory, &mac), 0);
-    assert_int_equal(links_claim(directory, &mac, "multus1"), 0);
+    assert_int_equal(links_claim(directory, &mac, "multus1", false), 0);
     assert_int_equal(fs_read_file(path, 1024, &text, NULL), 0);
     assert_string_equal(text, "MULTUS_EKS=1\nMULTUS_EKS_NAME=multus1\n");
     free(text);
-    assert_int_equal(links_claim(directory, &mac, ""), -EINVAL);
-    assert_int_equal(links_claim(directory, &mac, "a-name-too-long-"), -EINVAL);
+    assert_false(links_claimed_up(directory, &mac, "multus1"));
+    assert_int_equal(links_claim(directory, &mac, "eth1", true), 0);
+    assert_true(links_claimed_up(directory, &mac, "eth1"));
+    assert_false(links_claimed_up(directory, &mac, "eth2"));
+    /* The longest name there is. */
+    assert_int_equal(links_claim(directory, &mac, "fifteen-letters", true), 0);
+    assert_true(links_claimed_up(directory, &mac, "fifteen-letters"));
+    assert_int_equal(links_claim(directory, &mac, "", false), -EINVAL);
+    assert_int_equal(links_claim(directory, &mac, "a-name-too-long-", false), -EINVAL);
     assert_int_equal(links_unclaim(directory, &mac), 0);
     assert_int_equal(access(path, F_OK), -1);
+    assert_false(links_claimed_up(directory, &mac, "eth1"));
 }
 
 static void put(const char *name, const char *value)
