@@ -14,7 +14,6 @@
  */
 
 #include "eni/allocator.h"
-#include "plan/allocate.h"
 #include <errno.h>
 
 #define REFUSALS_BEFORE_LISTING 3
@@ -148,7 +147,7 @@ static int subnet_pool_take(SubnetPool *pool, const InPrefix *cidr, InAddr *ret)
 
 static void request_answer(AllocatorRequest *request, SubnetPool *pool)
 {
-    Allocation allocation = {.ipv4 = IN_ADDR_NULL, .ipv6 = IN_ADDR_NULL};
+    Allocation allocation = ALLOCATION_NULL;
     int r;
 
     r = subnet_pool_take(pool, &request->desired->cidr_block, &allocation.ipv4);
@@ -339,6 +338,19 @@ AllocatorRequest *allocator_request_free(AllocatorRequest *request)
                 break;
             }
     return mfree(request);
+}
+
+int allocator_take(Allocator *allocator, const DesiredEni *desired, const Allocation *allocation)
+{
+    SubnetPool *pool;
+    int r;
+
+    r = allocator_pool(allocator, desired->subnet_id, &pool);
+    if (r == 0)
+        r = subnet_pool_mark(pool, &allocation->ipv4);
+    if (r == 0 && in_addr_is_set(&allocation->ipv6))
+        r = subnet_pool_mark(pool, &allocation->ipv6);
+    return r;
 }
 
 void allocator_refused(Allocator *allocator, const char *subnet_id)

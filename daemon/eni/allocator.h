@@ -4,16 +4,11 @@
 /* ip_allocation = subnet-start: which addresses to ask EC2 for. */
 
 #include "aws/call.h"
+#include "plan/allocate.h"
 #include "plan/model.h"
 
 typedef struct Allocator Allocator;
 typedef struct AllocatorRequest AllocatorRequest;
-
-/* The addresses to ask for; an unset family is not wanted. */
-typedef struct Allocation {
-    InAddr ipv4;
-    InAddr ipv6;
-} Allocation;
 
 /* error NULL and r 0: allocation is set. r -ENOSPC: the subnet has no free address left. Else error says why.
  */
@@ -39,6 +34,9 @@ Allocator *allocator_free(Allocator *allocator);
 int allocator_get(Allocator *allocator, const DesiredEni *desired, AllocatorHandler handler, void *userdata,
                   AllocatorRequest **ret);
 AllocatorRequest *allocator_request_free(AllocatorRequest *request);
+
+/** allocator_take() - these are asked for already: they are handed out to nobody; 0 or -ENOMEM */
+int allocator_take(Allocator *allocator, const DesiredEni *desired, const Allocation *allocation);
 
 /** allocator_refused() - another node was faster: count it towards asking EC2 again */
 void allocator_refused(Allocator *allocator, const char *subnet_id);

@@ -276,6 +276,7 @@ static void on_created(const AwsReply *reply, void *userdata)
     if (error && error->class == AWS_ERROR_ADDRESS_IN_USE &&
         eni->desired->ip_allocation == IP_ALLOCATION_SUBNET_START) {
         allocator_refused(eni->context->allocator, eni->desired->subnet_id);
+        (void)intents_set_addresses(eni->context->intents, eni->desired->network, &ALLOCATION_NULL);
         eni->call = aws_call_free(eni->call);
         eni_allocate(eni);
         return;
@@ -332,18 +333,48 @@ static void on_allocated(int r, const AwsError *error, const Allocation *allocat
     if (error) {
         eni_fail_call(eni, error, "finding a free address for network %s in %s", eni->desired->network,
                       eni->desired->subnet_id);
-    } else if (r == -ENOSPC) {
+        return;
+    }
+    if (r == -ENOSPC) {
         eni_fail_text(eni,
                       "network %s: no address is free in %s outside its reservations; free some, or use "
                       "another subnet",
                       eni->desired->network, eni->desired->subnet_id);
-    } else if (r < 0) {
-        eni_fail_errno(eni, r);
-    } else {
-        eni->allocation = *allocation;
-        eni->allocator_request = allocator_request_free(eni->allocator_request);
-        eni_send_create(eni);
+        return;
     }
+    if (r == 0)
+        r = intents_set_addresses(eni->context->intents, eni->desired->network, allocation);
+    if (r < 0) {
+        eni_fail_errno(eni, r);
+        return;
+    }
+    eni->allocation = *allocation;
+    eni->allocator_request = allocator_request_free(eni->allocator_request);
+    eni_send_create(eni);
+}
+
+/* A family that is wanted is there, of this subnet, and no other. */
+static bool allocation_serves(const Allocation *allocation, const DesiredEni *desired)
+{
+    bool ipv6 = in_addr_is_set(&allocation->ipv6);
+
+    return in_prefix_contains(&desired->cidr_block, &allocation->ipv4) && ipv6 == desired->ipv6 &&
+           (!ipv6 || in_prefix_contains(&desired->ipv6_cidr_block, &allocation->ipv6));
+}
+
+/* What an earlier run asked for, and may have got, is asked for again. */
+static int eni_recall_addresses(Eni *eni, bool *ret)
+{
+    const EniContext *context = eni->context;
+    const char *created;
+    int r;
+
+    r = intents_get(context->intents, eni->desired->network, time_realtime(), &created);
+    if (r < 0)
+        return r;
+    *ret = intents_addresses(context->intents, eni->desired->network, &eni->allocation) &&
+           allocation_serves(&eni->allocation, eni->desired);
+    return *ret ? allocator_take(context->allocator, eni->desired, &eni->allocation) : 0;
 }
 
 static void eni_allocate(Eni *eni)
@@ -359,7 +390,15 @@ static void eni_allocate(Eni *eni)
 
 void eni_create(Eni *eni)
 {
+    bool recalled = false;
+    int r = 0;
+
+    eni->allocation = ALLOCATION_NULL;
     if (eni->desired->ip_allocation == IP_ALLOCATION_SUBNET_START)
+        r = eni_recall_addresses(eni, &recalled);
+    if (r < 0)
+        eni_fail_errno(eni, r);
+    else if (eni->desired->ip_allocation == IP_ALLOCATION_SUBNET_START && !recalled)
         eni_allocate(eni);
     else
         eni_send_create(eni);

@@ -3,6 +3,7 @@
 
 /* What this node is about to create, written down before it asks EC2. */
 
+#include "plan/allocate.h"
 #include "util/macro.h"
 #include "util/time.h"
 
@@ -28,6 +29,18 @@ Intents *intents_free(Intents *intents);
  * Return: 0 or -ENOMEM.
  */
 int intents_get(Intents *intents, const char *network, usec_t now, const char **ret);
+
+/**
+ * intents_set_addresses() - what the network's next Create asks for; to be committed before it
+ * @addresses: ALLOCATION_NULL: nothing, those were refused
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int intents_set_addresses(Intents *intents, const char *network, const Allocation *addresses);
+
+/** intents_addresses() - what a Create of the intent has asked for, maybe in an earlier run; false: nothing
+ */
+bool intents_addresses(const Intents *intents, const char *network, Allocation *ret);
 
 /** intents_drop() - the interface is gone: the next creation is another one; to be committed too */
 void intents_drop(Intents *intents, const char *network);

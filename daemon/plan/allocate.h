@@ -7,6 +7,14 @@
 #include "util/inaddr.h"
 #include "util/macro.h"
 
+/* The addresses to ask for; an unset family is not wanted. */
+typedef struct Allocation {
+    InAddr ipv4;
+    InAddr ipv6;
+} Allocation;
+
+#define ALLOCATION_NULL ((Allocation){.ipv4 = IN_ADDR_NULL, .ipv6 = IN_ADDR_NULL})
+
 /* What may not be handed out. */
 typedef struct AddressPool {
     InPrefix cidr;

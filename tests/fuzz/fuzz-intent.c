@@ -21,13 +21,18 @@ static void fuzz_intents(const char *path)
         return;
     for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
         const char *created = NULL, *again = NULL;
+        Allocation addresses;
 
         if (intents_get(intents, networks[i], 1, &created) < 0 ||
             intents_get(intents, networks[i], 2, &again) < 0)
             continue;
         /* The time enters the ClientToken: it must be there, and not change from call to call. */
         assert(created[0] && streq(created, again));
+        /* They go into the request: they are addresses, the first of IPv4 or IPv6, or there are none. */
+        if (intents_addresses(intents, networks[i], &addresses))
+            assert(in_addr_is_set(&addresses.ipv4));
         intents_drop(intents, networks[i]);
+        assert(!intents_addresses(intents, networks[i], &addresses));
     }
     (void)intents_free(intents);
 }

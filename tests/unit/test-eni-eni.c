@@ -8,6 +8,7 @@
 #include "eni/intent.h"
 #include "lib/fake-aws/one-eni.h"
 #include "lib/test.h"
+#include "util/sha256.h"
 #include <stdio.h>
 
 static void test_good(void **state)
@@ -95,6 +96,60 @@ static void test_address_in_use(void **state)
     assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, CREATE), "PrivateIpAddress", "10.0.1.7"));
     cloud_answer_create(&fixture->cloud, "eni-1");
     assert_told(fixture, "created");
+}
+
+/*
+ * A run that was killed has asked for 10.0.1.4, and may have got it: the list shows that address as taken,
+ * and whose it is nobody knows. Asked for again, the same request is the same interface.
+ */
+static void test_address_asked_for_before(void **state)
+{
+    Fixture *fixture = *state;
+    char token[SHA256_TEXT];
+
+    fixture->desired.ip_allocation = IP_ALLOCATION_SUBNET_START;
+    start(fixture);
+    cloud_answer_lists(&fixture->cloud);
+    (void)snprintf(token, sizeof(token), "%s",
+                   fake_call_get(fake_aws_pending(fixture->cloud.aws, CREATE), "ClientToken"));
+
+    fixture->eni = eni_free(fixture->eni);
+    fixture->intents = intents_free(fixture->intents);
+    fixture->allocator = allocator_free(fixture->allocator);
+    assert_int_equal(intents_load(&fixture->intents, fixture->cloud.path, CLOUD_INSTANCE), 0);
+    assert_int_equal(allocator_new(&fixture->allocator, fixture->cloud.aws, CLOUD_DEADLINE), 0);
+    fixture->context.intents = fixture->intents;
+    fixture->context.allocator = fixture->allocator;
+    start(fixture);
+    assert_state(fixture, ENI_STATE_CREATING);
+    assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, CREATE), "ClientToken", token));
+
+    /* Another's after all: the next one, and that is remembered instead. */
+    cloud_fail(&fixture->cloud, CREATE, "InvalidIPAddress.InUse", "taken");
+    cloud_answer_lists(&fixture->cloud);
+    restart(fixture);
+    assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, CREATE), "PrivateIpAddress", "10.0.1.5"));
+}
+
+/* What was asked for in another subnet, or without IPv6, is of no use. */
+static void test_address_of_another_subnet(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->desired.ip_allocation = IP_ALLOCATION_SUBNET_START;
+    start(fixture);
+    cloud_answer_lists(&fixture->cloud);
+    assert_int_equal(in_prefix_parse("10.0.2.0/24", &fixture->desired.cidr_block), 0);
+    assert_int_equal(replace_string(&fixture->desired.subnet_id, "subnet-2"), 0);
+    restart(fixture);
+    assert_state(fixture, ENI_STATE_ALLOCATING);
+    cloud_answer_lists(&fixture->cloud);
+    assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, CREATE), "PrivateIpAddress", "10.0.2.4"));
+    fixture->desired.ipv6 = true;
+    assert_int_equal(in_prefix_parse("2001:db8::/64", &fixture->desired.ipv6_cidr_block), 0);
+    restart(fixture);
+    assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, CREATE), "Ipv6Addresses.1.Ipv6Address",
+                              "2001:db8::4"));
 }
 
 static void test_subnet_start_fails(void **state)
@@ -309,6 +364,8 @@ int main(void)
                                        TEST(test_adopted_as_wanted),
                                        TEST(test_adopted_to_attach),
                                        TEST(test_address_in_use),
+                                       TEST(test_address_asked_for_before),
+                                       TEST(test_address_of_another_subnet),
                                        TEST(test_subnet_start_fails),
                                        TEST(test_create_fails),
                                        TEST(test_create_unknown),

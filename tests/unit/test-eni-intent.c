@@ -90,6 +90,82 @@ static void test_forgotten_with_its_interface(void **state _unused_)
     assert_string_not_equal(get(intents, "oam", NOW + USEC_PER_SEC), CREATED);
 }
 
+static Allocation allocation(const char *ipv4, const char *ipv6)
+{
+    Allocation addresses = ALLOCATION_NULL;
+
+    assert_int_equal(in_addr_parse(ipv4, &addresses.ipv4), 0);
+    if (ipv6)
+        assert_int_equal(in_addr_parse(ipv6, &addresses.ipv6), 0);
+    return addresses;
+}
+
+static void set_addresses(Intents *intents, const char *network, const Allocation *addresses)
+{
+    assert_int_equal(intents_set_addresses(intents, network, addresses), 0);
+}
+
+static void assert_addresses(const Intents *intents, const char *network, const char *ipv4, const char *ipv6)
+{
+    Allocation addresses;
+    char text[IN_ADDR_TEXT];
+
+    assert_true(intents_addresses(intents, network, &addresses));
+    assert_string_equal(in_addr_format(&addresses.ipv4, text), ipv4);
+    assert_string_equal(in_addr_format(&addresses.ipv6, text), ipv6);
+}
+
+/* They are of one intent: with it they go. */
+static void test_addresses(void **state _unused_)
+{
+    _cleanup_(intents_freep) Intents *intents = load(CLOUD_INSTANCE), *again = NULL, *third = NULL;
+    Allocation both = allocation("10.0.1.4", "2001:db8::4"), one = allocation("10.0.2.4", NULL), none;
+
+    (void)get(intents, "oam", NOW);
+    (void)get(intents, "media", NOW);
+    assert_false(intents_addresses(intents, "oam", &none));
+    set_addresses(intents, "oam", &both);
+    set_addresses(intents, "media", &one);
+    assert_int_equal(intents_commit(intents), 0);
+
+    again = load(CLOUD_INSTANCE);
+    assert_addresses(again, "oam", "10.0.1.4", "2001:db8::4");
+    assert_addresses(again, "media", "10.0.2.4", "");
+    set_addresses(again, "media", &ALLOCATION_NULL);
+    assert_false(intents_addresses(again, "media", &none));
+    intents_drop(again, "oam");
+    assert_int_equal(intents_commit(again), 0);
+    third = load(CLOUD_INSTANCE);
+    assert_false(intents_addresses(third, "oam", &none));
+    assert_false(intents_addresses(third, "media", &none));
+
+    (void)get(intents, "oam", NOW + 10 * USEC_PER_MINUTE);
+    assert_false(intents_addresses(intents, "oam", &none));
+}
+
+static void test_bad_addresses(void **state _unused_)
+{
+    static const char *const texts[] = {
+        "7", "\"\"", "\" \"", "\"10.0.1\"", "\"10.0.1.4 \"", "\"10.0.1.4 x\"", "[\"10.0.1.4\"]", "null",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        _cleanup_(intents_freep) Intents *intents = NULL;
+        char text[256];
+        Allocation none;
+
+        (void)snprintf(text, sizeof(text),
+                       "{\"version\":1,\"instance_id\":\"i-1\",\"created\":{\"oam\":\"" CREATED
+                       "\"},\"addresses\":{\"oam\":%s}}",
+                       texts[i]);
+        assert_int_equal(fs_write_file(cloud.path, text, strlen(text), 0600, FS_SYNC_NO), 0);
+        intents = load(CLOUD_INSTANCE);
+        assert_string_equal(get(intents, "oam", NOW + USEC_PER_SEC), CREATED);
+        if (intents_addresses(intents, "oam", &none))
+            fail_msg("taken over from %s", text);
+    }
+}
+
 static void test_too_old(void **state _unused_)
 {
     _cleanup_(intents_freep) Intents *intents = load(CLOUD_INSTANCE);
@@ -163,9 +239,9 @@ int main(void)
 {
 #define TEST(_test) cmocka_unit_test_setup_teardown(_test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_survives),     TEST(test_dropped),   TEST(test_forgotten_with_its_interface),
-        TEST(test_too_old),      TEST(test_bad_files), TEST(test_committed_once),
-        TEST(test_not_writable),
+        TEST(test_survives),  TEST(test_dropped),        TEST(test_forgotten_with_its_interface),
+        TEST(test_addresses), TEST(test_bad_addresses),  TEST(test_too_old),
+        TEST(test_bad_files), TEST(test_committed_once), TEST(test_not_writable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
