@@ -88,6 +88,7 @@ struct Manager {
     sd_event_source *boot_timer;
     sd_event_source *progress_timer;
     char *claims_dirs[_CLAIMS_MAX];
+    char *intents_path;
     char *sysfs;
     char *drivers_dir;
 };

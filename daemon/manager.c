@@ -403,10 +403,10 @@ static void on_removed(void *userdata)
 static int run_plan(Manager *manager)
 {
     const Facts *facts = &gather_observation(manager->gather)->facts;
-    _cleanup_(freep) char *path = NULL;
     ReconcileArgs args = {
         .aws = manager->aws,
         .event = manager->event,
+        .intents = manager->intents,
         .facts = facts,
         .plan = manager->plan,
         .deadline = manager_boot_deadline(manager),
@@ -416,14 +416,7 @@ static int run_plan(Manager *manager)
     };
     int r;
 
-    if (asprintf(&path, "%s/intents.json", manager->options.state_dir) < 0) {
-        path = NULL;
-        return -ENOMEM;
-    }
-    r = intents_load(&manager->intents, path, manager->metadata->instance_id);
-    args.intents = manager->intents;
-    if (r == 0)
-        r = interfaces_new(manager);
+    r = interfaces_new(manager);
     if (r == 0)
         r = reconcile_new(&manager->reconcile, &args);
     if (r < 0)
@@ -522,6 +515,17 @@ static void start_lifecycle(Manager *manager)
         open_lifecycle(manager, observation->groups.groups[0].name, waiting);
 }
 
+static void load_intents(Manager *manager)
+{
+    int r;
+
+    r = intents_load(&manager->intents, manager->intents_path, manager->metadata->instance_id);
+    if (r < 0)
+        manager_fail_errno(manager, r);
+    else
+        gather_set_fresh(manager->gather, intents_are_first(manager->intents));
+}
+
 static void on_gathered(Gather *gather, GatherEvent event, void *userdata)
 {
     Manager *manager = userdata;
@@ -531,6 +535,7 @@ static void on_gathered(Gather *gather, GatherEvent event, void *userdata)
         manager->metadata = gather_metadata(gather);
         manager->aws = gather_aws(gather);
         manager_reach(manager, MILESTONE_METADATA);
+        load_intents(manager);
         break;
     case GATHER_EVENT_OBSERVED:
         manager_reach(manager, MILESTONE_OBSERVED);
@@ -669,6 +674,8 @@ static int manager_make_paths(Manager *manager)
     if (r == 0)
         r = make_path(manager->options.runtime_dir, "/drivers", &manager->drivers_dir);
     if (r == 0)
+        r = make_path(manager->options.state_dir, "/intents.json", &manager->intents_path);
+    if (r == 0)
         r = make_path(manager->options.root, "/sys", &manager->sysfs);
     return r;
 }
@@ -721,6 +728,7 @@ Manager *manager_free(Manager *manager)
         (void)close(manager->options.fd_socket);
     for (size_t i = 0; i < ARRAY_SIZE(manager->claims_dirs); i++)
         free(manager->claims_dirs[i]);
+    free(manager->intents_path);
     free(manager->drivers_dir);
     free(manager->sysfs);
     free(manager->error);

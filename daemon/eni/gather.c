@@ -27,6 +27,7 @@ struct Gather {
     Aws *aws;
     MetadataFetch *metadata_fetch;
     Metadata *metadata;
+    bool fresh;
     Observe *observe;
     Observation *observation;
     char *error;
@@ -110,6 +111,7 @@ static int gather_open_aws(Gather *gather)
 static void on_metadata(int error, const char *text, Metadata *metadata_take, void *userdata)
 {
     Gather *gather = userdata;
+    ObserveArgs args;
     int r;
 
     if (error < 0) {
@@ -125,8 +127,14 @@ static void on_metadata(int error, const char *text, Metadata *metadata_take, vo
     }
     gather->handler(gather, GATHER_EVENT_METADATA, gather->userdata);
 
-    r = observe(gather->aws, gather->config, gather->metadata, gather->deadline, on_observed, gather,
-                &gather->observe);
+    args = (ObserveArgs){
+        .aws = gather->aws,
+        .config = gather->config,
+        .metadata = gather->metadata,
+        .deadline = gather->deadline,
+        .fresh = gather->fresh,
+    };
+    r = observe(&args, on_observed, gather, &gather->observe);
     if (r < 0)
         gather_fail_errno(gather, r);
 }
@@ -166,6 +174,11 @@ int gather_start(Gather **ret, sd_event *event, const Config *config, usec_t dea
 
     *ret = TAKE_PTR(gather);
     return 0;
+}
+
+void gather_set_fresh(Gather *gather, bool fresh)
+{
+    gather->fresh = fresh;
 }
 
 Aws *gather_aws(const Gather *gather)

@@ -31,6 +31,10 @@ int gather_start(Gather **ret, sd_event *event, const Config *config, usec_t dea
                  void *userdata);
 Gather *gather_free(Gather *gather);
 
+/** gather_set_fresh() - no run on this instance has made anything yet; to be said in METADATA, saves a call
+ */
+void gather_set_fresh(Gather *gather, bool fresh);
+
 /** gather_aws() - the session for further calls; NULL before METADATA */
 Aws *gather_aws(const Gather *gather);
 

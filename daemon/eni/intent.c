@@ -45,6 +45,7 @@ struct Intents {
     char *instance_id;
     KeyValueList created;   /* network -> time; an empty time is a dropped one */
     KeyValueList addresses; /* network -> "10.0.1.4 2001:db8::4"; empty: none */
+    bool found;             /* a journal of this instance */
     bool dirty;
 };
 
@@ -90,6 +91,7 @@ static int intents_decode(Intents *intents, const char *text, size_t n)
     if (version != INTENT_VERSION || !streq(instance_id, intents->instance_id))
         return 0;
 
+    intents->found = true;
     json_object_foreach(created, network, time)
     {
         /* It becomes a tag: nothing but a time gets that far. */
@@ -137,6 +139,11 @@ Intents *intents_free(Intents *intents)
     free(intents->instance_id);
     free(intents->path);
     return mfree(intents);
+}
+
+bool intents_are_first(const Intents *intents)
+{
+    return !intents->found;
 }
 
 int intents_get(Intents *intents, const char *network, usec_t now, const char **ret)

@@ -19,6 +19,9 @@ typedef struct Intents Intents;
 int intents_load(Intents **ret, const char *path, const char *instance_id);
 Intents *intents_free(Intents *intents);
 
+/** intents_are_first() - no journal of this instance was there: nothing was created for it before */
+bool intents_are_first(const Intents *intents);
+
 /**
  * intents_get() - the creation time that tags the network's interface and enters its ClientToken
  * @now: CLOCK_REALTIME, taken when there is no intent yet, or one too old to be under way still

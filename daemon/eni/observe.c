@@ -5,13 +5,15 @@
  *
  *   1. the instance (its tags, what is attached), the VPC's subnets, the limits of its type: all
  *      known by id from IMDS;
- *   2. the Auto Scaling group, which only the instance's tags name, and the interfaces that may be
- *      ours: those attached to the instance, when it has more than its primary, and those available.
+ *   2. the Auto Scaling group, which only the instance's tags name, and the interfaces: ours, and those
+ *      that vanished instances of the group may have left, which the sweep is for.
  *
- * The available ones are asked for by node group where there is one, so that one call serves both
- * what a killed predecessor of this daemon left and what vanished instances leaked. EC2's answers to
- * Describe are eventually consistent; what is missing here is found again by its ClientToken or when
- * its device index turns out to be taken.
+ * Ours are asked for by their tag, whatever their status: an Attach that a killed predecessor of this
+ * daemon sent may be carried out at any moment, so that asked for by status an interface could be in
+ * neither answer. On an instance where no run has made anything yet there are none, and the call is
+ * saved; should the memory of that have been lost, the list of what was left holds those of ours that
+ * are available. EC2's answers to Describe are eventually consistent; what is missing here is found
+ * again by its ClientToken or when its device index turns out to be taken.
  *
  * The first error cancels the rest and is reported once.
  */
@@ -26,8 +28,8 @@ typedef enum ObservePart {
     OBSERVE_SUBNETS,
     OBSERVE_INSTANCE_TYPE,
     OBSERVE_GROUP,
-    OBSERVE_ATTACHED,
-    OBSERVE_AVAILABLE,
+    OBSERVE_OURS,
+    OBSERVE_LEFTOVERS,
     _OBSERVE_PART_MAX,
 } ObservePart;
 
@@ -43,6 +45,7 @@ struct Observe {
     const Metadata *metadata;
     const Config *config;
     usec_t deadline;
+    bool fresh;
     ObserveHandler handler;
     void *userdata;
     Observation *observation;
@@ -58,8 +61,8 @@ static const char *part_what(ObservePart part)
         [OBSERVE_SUBNETS] = "reading the subnets of the VPC",
         [OBSERVE_INSTANCE_TYPE] = "reading the limits of the instance type",
         [OBSERVE_GROUP] = "reading the tags of the Auto Scaling group",
-        [OBSERVE_ATTACHED] = "reading the interfaces attached to this instance",
-        [OBSERVE_AVAILABLE] = "reading the interfaces left over",
+        [OBSERVE_OURS] = "reading the interfaces of this instance",
+        [OBSERVE_LEFTOVERS] = "reading the interfaces left over",
     };
 
     return what[part];
@@ -134,7 +137,7 @@ static int records_move_eni(AwsRecords *to, Ec2NetworkInterface *eni)
     return 0;
 }
 
-static int on_attached(Observe *observe, AwsRecords *records)
+static int on_ours(Observe *observe, AwsRecords *records)
 {
     int r;
 
@@ -150,7 +153,7 @@ static int on_attached(Observe *observe, AwsRecords *records)
     return 0;
 }
 
-static int on_available(Observe *observe, AwsRecords *records)
+static int on_leftovers(Observe *observe, AwsRecords *records)
 {
     Observation *observation = observe->observation;
     int r;
@@ -211,8 +214,8 @@ static int observe_take(Observe *observe, ObservePart part, AwsRecords *records)
         *records = AWS_RECORDS_NULL;
         return 0;
     case OBSERVE_GROUP: return on_group(observe, records);
-    case OBSERVE_ATTACHED: return on_attached(observe, records);
-    case OBSERVE_AVAILABLE: return on_available(observe, records);
+    case OBSERVE_OURS: return on_ours(observe, records);
+    case OBSERVE_LEFTOVERS: return on_leftovers(observe, records);
     case _OBSERVE_PART_MAX: break;
     }
     assert(false);
@@ -251,7 +254,7 @@ static void on_reply(const AwsReply *reply, void *userdata)
     }
     r = observe_second_round(observe);
     if (r < 0)
-        observe_fail_local(observe, r, OBSERVE_AVAILABLE);
+        observe_fail_local(observe, r, OBSERVE_OURS);
 }
 
 static int observe_send(Observe *observe, ObservePart part, AwsQuery *query_take)
@@ -301,16 +304,30 @@ static int observe_first_round(Observe *observe)
     return r;
 }
 
-static int observe_send_available(Observe *observe, const char *group)
+static int observe_send_ours(Observe *observe)
+{
+    const char *const ids[] = {observe->metadata->instance_id, NULL};
+    const Ec2Filter filters[] = {{"tag:" TAG_INSTANCE_ID, ids}, {NULL, NULL}};
+
+    return observe_send_filtered(observe, OBSERVE_OURS, filters, ec2_query_describe_network_interfaces);
+}
+
+static int observe_send_leftovers(Observe *observe, const char *group)
 {
     const char *const available[] = {"available", NULL};
     const char *const groups[] = {group, NULL};
-    const char *const ids[] = {observe->metadata->instance_id, NULL};
-    const Ec2Filter of_group[] = {{"status", available}, {"tag:" TAG_NODEGROUP, groups}, {NULL, NULL}};
-    const Ec2Filter of_instance[] = {{"tag:" TAG_INSTANCE_ID, ids}, {NULL, NULL}};
+    const Ec2Filter filters[] = {{"status", available}, {"tag:" TAG_NODEGROUP, groups}, {NULL, NULL}};
 
-    return observe_send_filtered(observe, OBSERVE_AVAILABLE, group ? of_group : of_instance,
-                                 ec2_query_describe_network_interfaces);
+    return observe_send_filtered(observe, OBSERVE_LEFTOVERS, filters, ec2_query_describe_network_interfaces);
+}
+
+static int observe_send_group(Observe *observe, const char *group)
+{
+    _cleanup_aws_query_ AwsQuery query = {0};
+    int r;
+
+    r = autoscaling_query_describe_auto_scaling_groups(group, &query);
+    return r < 0 ? r : observe_send(observe, OBSERVE_GROUP, &query);
 }
 
 static int observe_second_round(Observe *observe)
@@ -318,29 +335,17 @@ static int observe_second_round(Observe *observe)
     const Config *config = observe->config;
     const Ec2Instance *instance = &observe->observation->instances.instances[0];
     const char *group = keyvalue_list_get(&instance->tags, TAG_ASG_NAME);
-    const char *const ids[] = {observe->metadata->instance_id, NULL};
-    const Ec2Filter attached[] = {{"attachment.instance-id", ids}, {NULL, NULL}};
-    int r;
+    bool sweep = group && config->sweep_leaked;
+    int r = 0;
 
     observe->second_round = true;
-
-    if (group && (config->tags || !streq(config->lifecycle_hook, "none"))) {
-        _cleanup_aws_query_ AwsQuery query = {0};
-
-        r = autoscaling_query_describe_auto_scaling_groups(group, &query);
-        if (r == 0)
-            r = observe_send(observe, OBSERVE_GROUP, &query);
-        if (r < 0)
-            return r;
-    }
-
-    if (instance->n_network_interfaces > 1) {
-        r = observe_send_filtered(observe, OBSERVE_ATTACHED, attached, ec2_query_describe_network_interfaces);
-        if (r < 0)
-            return r;
-    }
-
-    return observe_send_available(observe, group);
+    if (group && (config->tags || !streq(config->lifecycle_hook, "none")))
+        r = observe_send_group(observe, group);
+    if (r == 0 && (!observe->fresh || instance->n_network_interfaces > 1 || !sweep))
+        r = observe_send_ours(observe);
+    if (r == 0 && sweep)
+        r = observe_send_leftovers(observe, group);
+    return r;
 }
 
 static void observe_finish(Observe *observe)
@@ -392,8 +397,7 @@ const char *observe_group(const Observe *observe)
     return keyvalue_list_get(&observation->instances.instances[0].tags, TAG_ASG_NAME);
 }
 
-int observe(Aws *aws, const Config *config, const Metadata *metadata, usec_t deadline, ObserveHandler handler,
-            void *userdata, Observe **ret)
+int observe(const ObserveArgs *args, ObserveHandler handler, void *userdata, Observe **ret)
 {
     _cleanup_(observe_freep) Observe *observe = NULL;
     int r;
@@ -402,10 +406,11 @@ int observe(Aws *aws, const Config *config, const Metadata *metadata, usec_t dea
     if (!observe)
         return -ENOMEM;
     *observe = (Observe){
-        .aws = aws,
-        .config = config,
-        .metadata = metadata,
-        .deadline = deadline,
+        .aws = args->aws,
+        .config = args->config,
+        .metadata = args->metadata,
+        .deadline = args->deadline,
+        .fresh = args->fresh,
         .handler = handler,
         .userdata = userdata,
         .observation = calloc(1, sizeof(Observation)),

@@ -16,10 +16,19 @@ typedef struct Observation {
     AwsRecords subnets;
     AwsRecords instance_types;
     AwsRecords groups;
-    AwsRecords enis;      /* attached to this instance, or available and of this instance: facts.enis */
-    AwsRecords leftovers; /* available interfaces of the node group that carry another instance's id */
+    AwsRecords enis;             /* that carry this instance's id, wherever they are: facts.enis */
+    AwsRecords leftovers;        /* available interfaces of the node group that carry another instance's id */
     const char *lifecycle_state; /* of this instance in its group, or NULL */
 } Observation;
+
+/* Borrowed; config and metadata must outlive the observation. */
+typedef struct ObserveArgs {
+    Aws *aws;
+    const Config *config;
+    const Metadata *metadata;
+    usec_t deadline; /* CLOCK_MONOTONIC */
+    bool fresh;      /* no earlier run has made an interface for this instance, as far as is known */
+} ObserveArgs;
 
 /* error NULL: observation_take is the callee's. Else what says what could not be found out. */
 typedef void (*ObserveHandler)(Observation *observation_take, const AwsError *error, const char *what,
@@ -27,15 +36,12 @@ typedef void (*ObserveHandler)(Observation *observation_take, const AwsError *er
 
 /**
  * observe() - ask for instance, subnets and limits at once, then for group and interfaces at once
- * @config, @metadata: must outlive the observation
- * @deadline: CLOCK_MONOTONIC
  *
  * An instance that EC2 does not know (yet) is an error with code InvalidInstanceID.NotFound.
  *
  * Return: 0, -ENOMEM. The handler is called once from the loop unless the object is freed before.
  */
-int observe(Aws *aws, const Config *config, const Metadata *metadata, usec_t deadline, ObserveHandler handler,
-            void *userdata, Observe **ret);
+int observe(const ObserveArgs *args, ObserveHandler handler, void *userdata, Observe **ret);
 Observe *observe_free(Observe *observe);
 
 /** observe_group() - the instance's Auto Scaling group, also after an error; NULL: none, or not known yet */

@@ -28,8 +28,7 @@ typedef struct Facts {
     const Ec2Subnet *subnets;     /* every subnet of the VPC, any zone */
     size_t n_subnets;
     const Ec2InstanceType *instance_type; /* NULL: limits unknown */
-    const Ec2NetworkInterface
-        *enis; /* attached to this instance, or available and tagged as this instance's */
+    const Ec2NetworkInterface *enis;      /* tagged as this instance's, wherever they are */
     size_t n_enis;
 } Facts;
 

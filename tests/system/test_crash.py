@@ -10,6 +10,7 @@ run after that must change nothing.
 """
 
 import os
+import time
 
 import pytest
 from harness import NETWORKS, SUBNETS
@@ -137,14 +138,49 @@ def test_every_change_seen_late(fleet, variant, when):
              lambda k, action=action: crash_at_gate(fleet, config, action, k, when))
 
 
-def test_every_change_arrives_late(fleet):
+def attached_meanwhile(fleet, node, daemon, k) -> None:
+    """
+    A killed run's k-th Attach is carried out between the two rounds of the next one: the instance
+    shows no such interface in the first, and in the second it is not available any more.
+    """
+    fleet.control.gate("AttachNetworkInterface", k)
+    daemon.start()
+    fleet.control.gate_reached()
+    daemon.kill()
+    # this one ends the first round, when the instance has been asked for and the Attach is done
+    fleet.control.faults({"action": "DescribeInstanceTypes", "do": "hang", "seconds": 1})
+    fleet.control.clear()
+    daemon.start()
+    deadline = time.monotonic() + 10
+    while not any(call["end"] for call in fleet.control.calls("DescribeInstances")):
+        assert time.monotonic() < deadline, "DescribeInstances is not answered"
+    fleet.control.gate_release()
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_attached_between_the_rounds(fleet, variant, k):
+    node = fleet.launch()
+    daemon = fleet.daemon(node, NETWORKS + VARIANTS[variant])
+    attached_meanwhile(fleet, node, daemon, k)
+    daemon.wait_ready()
+    assert daemon.stop() == 0
+    check_node(fleet, node)
+    check_idle_run(fleet, node, daemon)
+    fleet.retire(node)
+    assert fleet.available() == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_change_arrives_late(fleet, variant):
     """What the killed run sent is carried out when the next one is done."""
-    recorded = record(fleet, NETWORKS)
+    config = NETWORKS + VARIANTS[variant]
+    recorded = record(fleet, config)
 
     def crash(k):
         action = recorded["mutating"][k - 1]
         node = fleet.launch()
-        daemon = fleet.daemon(node)
+        daemon = fleet.daemon(node, config)
         fleet.control.gate(action, recorded["mutating"][:k].count(action), "before")
         daemon.start()
         fleet.control.gate_reached()

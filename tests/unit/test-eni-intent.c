@@ -65,6 +65,22 @@ static void test_survives(void **state _unused_)
     assert_string_not_equal(get(other, "oam", NOW + USEC_PER_MINUTE), CREATED);
 }
 
+/* Whether any run before has made something here: its journal says so, even when it is empty by now. */
+static void test_first(void **state _unused_)
+{
+    _cleanup_(intents_freep) Intents *intents = load(CLOUD_INSTANCE), *again = NULL, *other = NULL;
+
+    assert_true(intents_are_first(intents));
+    (void)get(intents, "oam", NOW);
+    intents_drop(intents, "oam");
+    assert_int_equal(intents_commit(intents), 0);
+    assert_true(intents_are_first(intents));
+    again = load(CLOUD_INSTANCE);
+    assert_false(intents_are_first(again));
+    other = load("i-2");
+    assert_true(intents_are_first(other));
+}
+
 static void test_dropped(void **state _unused_)
 {
     _cleanup_(intents_freep) Intents *intents = load(CLOUD_INSTANCE), *again = NULL;
@@ -239,7 +255,7 @@ int main(void)
 {
 #define TEST(_test) cmocka_unit_test_setup_teardown(_test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_survives),  TEST(test_dropped),        TEST(test_forgotten_with_its_interface),
+        TEST(test_survives), TEST(test_first),  TEST(test_dropped),        TEST(test_forgotten_with_its_interface),
         TEST(test_addresses), TEST(test_bad_addresses),  TEST(test_too_old),
         TEST(test_bad_files), TEST(test_committed_once), TEST(test_not_writable),
     };

@@ -19,6 +19,7 @@ typedef struct Fixture {
     Cloud cloud;
     Config *config;
     Metadata metadata;
+    bool fresh;
     Observe *observe;
     Observation *observation;
     unsigned n_told;
@@ -47,6 +48,7 @@ static int setup(void **state)
     cloud_init(&fixture->cloud);
     fixture->config = config_new();
     assert_non_null(fixture->config);
+    fixture->fresh = true;
     fixture->metadata.instance_id = strdup(CLOUD_INSTANCE);
     fixture->metadata.instance_type = strdup("m5.large");
     fixture->metadata.vpc_id = strdup("vpc-1");
@@ -79,9 +81,15 @@ static void configure(Fixture *fixture, const char *text)
 
 static void start(Fixture *fixture)
 {
-    assert_int_equal(observe(fixture->cloud.aws, fixture->config, &fixture->metadata, CLOUD_DEADLINE,
-                             on_observed, fixture, &fixture->observe),
-                     0);
+    ObserveArgs args = {
+        .aws = fixture->cloud.aws,
+        .config = fixture->config,
+        .metadata = &fixture->metadata,
+        .deadline = CLOUD_DEADLINE,
+        .fresh = fixture->fresh,
+    };
+
+    assert_int_equal(observe(&args, on_observed, fixture, &fixture->observe), 0);
 }
 
 #define GROUP_TAG                                                                                            \
@@ -197,45 +205,94 @@ static void test_fresh_node_of_a_group(void **state)
     assert_ptr_equal(facts->config, fixture->config);
 }
 
-/* The two lists are not of one moment: what is in both is there once, as it was attached. */
+static FakeCall *ours(const Fixture *fixture)
+{
+    return fake_aws_pending_with(fixture->cloud.aws, ENIS, "Filter.1.Name", "tag:multus-eks:instance-id");
+}
+
+static FakeCall *leftovers(const Fixture *fixture)
+{
+    return fake_aws_pending_with(fixture->cloud.aws, ENIS, "Filter.1.Name", "status");
+}
+
+static void answer(FakeCall *call, const Buf *items)
+{
+    fake_call_answer(call, "<networkInterfaceSet>%s</networkInterfaceSet>", items->data ? items->data : "");
+}
+
+static void tagged_and_attached(Buf *xml, const char *id, const char *status)
+{
+    assert_int_equal(
+        buf_printf(
+            xml,
+            "<item><networkInterfaceId>%s</networkInterfaceId><attachment><attachmentId>a</attachmentId>"
+            "<instanceId>i-1</instanceId><status>%s</status></attachment><tagSet><item>"
+            "<key>multus-eks:instance-id</key><value>i-1</value></item></tagSet></item>",
+            id, status),
+        0);
+}
+
+/* The two lists are not of one moment: what is in both is there once. */
 static void test_restarted_node(void **state)
 {
     Fixture *fixture = *state;
-    _cleanup_buf_ Buf attached = BUF_NULL, available = BUF_NULL;
 
     configure(fixture, "");
-    start(fixture);
-    answer_first_round(fixture, ATTACHED("eni-primary") ATTACHED("eni-1"), GROUP_TAG);
-    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, ENIS), 2);
-    eni_item(&attached, "eni-primary", CLOUD_INSTANCE, 0, "attached");
-    eni_item(&attached, "eni-1", CLOUD_INSTANCE, 1, "attached");
-    tagged_item(&available, "eni-1", CLOUD_INSTANCE);
-    tagged_item(&available, "eni-2", CLOUD_INSTANCE);
-    fake_call_answer(
-        fake_aws_pending_with(fixture->cloud.aws, ENIS, "Filter.1.Name", "attachment.instance-id"),
-        "<networkInterfaceSet>%s</networkInterfaceSet>", attached.data);
-    cloud_answer_look(&fixture->cloud, &available);
-    answer_group(fixture);
-    assert_enis(&fixture->observation->enis, "eni-primary eni-1 eni-2 ");
-    assert_non_null(fixture->observation->enis.network_interfaces[1].attachment.attachment_id);
+    for (unsigned i = 0; i < 2; i++) {
+        _cleanup_buf_ Buf mine = BUF_NULL, available = BUF_NULL;
+
+        start(fixture);
+        answer_first_round(fixture, ATTACHED("eni-primary") ATTACHED("eni-1"), GROUP_TAG);
+        assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, ENIS), 2);
+        tagged_and_attached(&mine, "eni-1", "attached");
+        tagged_and_attached(&mine, "eni-3", "detaching");
+        tagged_item(&available, "eni-1", CLOUD_INSTANCE);
+        tagged_item(&available, "eni-2", CLOUD_INSTANCE);
+        tagged_item(&available, "eni-4", "i-2");
+        if (i == 0)
+            answer(ours(fixture), &mine);
+        answer(leftovers(fixture), &available);
+        if (i == 1)
+            answer(ours(fixture), &mine);
+        answer_group(fixture);
+        assert_enis(&fixture->observation->enis, i == 0 ? "eni-1 eni-3 eni-2 " : "eni-1 eni-2 eni-3 ");
+        assert_enis(&fixture->observation->leftovers, "eni-4 ");
+        fixture->observe = observe_free(fixture->observe);
+        fixture->observation = observation_free(fixture->observation);
+    }
 }
 
-/* Likewise with the answers the other way round: no double, whichever is seen. */
-static void test_restarted_node_other_order(void **state)
+/*
+ * A killed run's Attach may be carried out between the rounds: then the instance shows the primary
+ * alone in the first, and the interface is not available any more in the second.
+ */
+static void test_attached_between_the_rounds(void **state)
 {
     Fixture *fixture = *state;
-    _cleanup_buf_ Buf attached = BUF_NULL, available = BUF_NULL;
+    _cleanup_buf_ Buf mine = BUF_NULL, none = BUF_NULL;
 
     configure(fixture, "");
+    fixture->fresh = false;
     start(fixture);
-    answer_first_round(fixture, ATTACHED("eni-primary") ATTACHED("eni-1"), GROUP_TAG);
-    eni_item(&attached, "eni-1", CLOUD_INSTANCE, 1, "attached");
-    tagged_item(&available, "eni-1", CLOUD_INSTANCE);
-    fake_call_answer(fake_aws_pending_with(fixture->cloud.aws, ENIS, "Filter.1.Name", "status"),
-                     "<networkInterfaceSet>%s</networkInterfaceSet>", available.data);
-    cloud_answer_look(&fixture->cloud, &attached);
+    answer_first_round(fixture, ATTACHED("eni-primary"), GROUP_TAG);
+    tagged_and_attached(&mine, "eni-1", "attaching");
+    answer(leftovers(fixture), &none);
+    answer(ours(fixture), &mine);
     answer_group(fixture);
     assert_enis(&fixture->observation->enis, "eni-1 ");
+    assert_non_null(fixture->observation->enis.network_interfaces[0].attachment.attachment_id);
+}
+
+/* Nobody is going to sweep: only ours are of interest, on a fresh node too. */
+static void test_no_sweep(void **state)
+{
+    Fixture *fixture = *state;
+
+    configure(fixture, "[daemon]\nsweep_leaked = no\n");
+    start(fixture);
+    answer_first_round(fixture, ATTACHED("eni-primary"), GROUP_TAG);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, ENIS), 1);
+    assert_true(fake_call_has(ours(fixture), "Filter.1.Value.1", CLOUD_INSTANCE));
 }
 
 static void test_no_group(void **state)
@@ -379,7 +436,8 @@ int main(void)
         TEST(test_first_round),
         TEST(test_fresh_node_of_a_group),
         TEST(test_restarted_node),
-        TEST(test_restarted_node_other_order),
+        TEST(test_attached_between_the_rounds),
+        TEST(test_no_sweep),
         TEST(test_no_group),
         TEST(test_group_only_where_needed),
         TEST(test_limits_may_be_unknown),
