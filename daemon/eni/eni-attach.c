@@ -4,7 +4,7 @@
  * Attaching one interface. Attach is not idempotent: when its reply was lost, or EC2 says that the index
  * or the interface is in use, EC2 is asked who is where (looking), and only what is true then decides:
  * attached to us is success, not attached is attached again, at the next free device index when another
- * interface holds ours.
+ * interface holds ours; unless that one is of an earlier run and the same network: then it is adopted.
  *
  * Looking may answer with what was true a moment ago (EC2 is eventually consistent), so looks that
  * lead nowhere are followed by growing pauses, until the deadline.
@@ -12,8 +12,10 @@
 
 #include "eni/eni-private.h"
 #include "eni/explain.h"
+#include "plan/diff.h"
 #include "util/log.h"
 #include <errno.h>
+#include <stdio.h>
 
 #define LOOK_PAUSE_MIN (250 * USEC_PER_MSEC) /* doubled with every look */
 #define LOOK_PAUSE_MAX (8 * USEC_PER_SEC)
@@ -66,17 +68,111 @@ static void eni_on_seen_attached(Eni *eni, const Ec2Attachment *attachment)
         eni_modify(eni);
 }
 
+static void on_surplus_removed(const AwsError *error, void *userdata)
+{
+    Eni *eni = userdata;
+    _cleanup_(freep) char *what = NULL;
+
+    if (error &&
+        asprintf(&what, "%s stays until the next start of multus-eksd, though %s serves network %s",
+                 removal_eni_id(eni->surplus), eni->record.network_interface_id, eni->desired->network) < 0)
+        what = NULL;
+    if (error)
+        explain_log(LOG_WARNING, error, what ?: "deleting an interface that is not needed");
+    eni->surplus = removal_free(eni->surplus);
+    if (eni->state == ENI_STATE_MODIFYING)
+        eni_check_modified(eni);
+}
+
+/* What this one was until now is deleted; no failure of that is the network's. */
+static int eni_remove_surplus(Eni *eni)
+{
+    RemovalArgs args = {
+        .aws = eni->context->aws,
+        .event = eni->context->event,
+        .network_interface_id = eni->record.network_interface_id,
+        .deadline = time_add(time_monotonic(), REMOVAL_TIME),
+    };
+
+    eni_forget_intent(eni);
+    return removal_start(&args, on_surplus_removed, eni, &eni->surplus);
+}
+
+/* The holder becomes this one, as if the plan had known of it. */
+static int eni_replace(Eni *eni, const Ec2NetworkInterface *holder)
+{
+    Ec2NetworkInterface copy;
+    int r;
+
+    r = ec2_network_interface_copy(holder, &copy);
+    if (r < 0)
+        return r;
+    r = eni_remove_surplus(eni);
+    if (r < 0) {
+        ec2_network_interface_done(&copy);
+        return r;
+    }
+    ec2_network_interface_done(&eni->record);
+    eni->record = copy;
+    eni->device_index = holder->attachment.device_index;
+    eni->steps = plan_modifications(eni->desired, holder);
+    eni->adopted = eni->seen = true;
+    eni->attached_here = false;
+    return 0;
+}
+
+/*
+ * Our device index is held by an interface that an earlier run has made for this very network, and of
+ * which nothing told when the plan was made: that one is taken, and what was made since is deleted.
+ */
+static void eni_adopt(Eni *eni, const Ec2NetworkInterface *holder)
+{
+    int r;
+
+    log_notice("Network %s: %s of an earlier run is attached already, and serves it instead of %s",
+               eni->desired->network, holder->network_interface_id, eni->record.network_interface_id);
+    eni_emit(eni, ENI_EVENT_LOST);
+    if (eni->state != ENI_STATE_LOOKING)
+        return;
+    r = eni_replace(eni, holder);
+    if (r < 0) {
+        eni_fail_errno(eni, r);
+        return;
+    }
+    eni_emit(eni, ENI_EVENT_CREATED);
+    if (eni->state == ENI_STATE_LOOKING)
+        eni_emit(eni, ENI_EVENT_ATTACHED);
+    if (eni->state == ENI_STATE_LOOKING)
+        eni_modify(eni);
+}
+
+static bool is_ours(const Eni *eni, const Ec2NetworkInterface *holder)
+{
+    return streq_ptr(keyvalue_list_get(&holder->tags, TAG_INSTANCE_ID), eni->context->instance_id);
+}
+
+static bool serves(const Eni *eni, const Ec2NetworkInterface *holder)
+{
+    return is_ours(eni, holder) && streq_ptr(holder->subnet_id, eni->desired->subnet_id) &&
+           streq_ptr(keyvalue_list_get(&holder->tags, TAG_NETWORK), eni->desired->network);
+}
+
 /* Another interface holds our device index: take the next one, unless the configuration names it. */
 static void eni_on_index_taken(Eni *eni, const AwsRecords *records, const Ec2NetworkInterface *holder)
 {
     const DesiredEni *desired = eni->desired;
+    const char *whose = is_ours(eni, holder) ? "another network's" : "not ours";
 
+    if (ec2_attachment_holds(&holder->attachment) && serves(eni, holder)) {
+        eni_adopt(eni, holder);
+        return;
+    }
     if (desired->device_index >= 0) {
         eni_fail_text(eni,
-                      "network %s: device index %u of network card %u is held by %s, which is not ours; set "
+                      "network %s: device index %u of network card %u is held by %s, which is %s; set "
                       "device_index of [network %s] to another one or to auto",
                       desired->network, eni->device_index, desired->network_card,
-                      holder->network_interface_id, desired->network);
+                      holder->network_interface_id, whose, desired->network);
         return;
     }
 
@@ -92,8 +188,8 @@ static void eni_on_index_taken(Eni *eni, const AwsRecords *records, const Ec2Net
                       desired->network_card);
         return;
     }
-    log_notice("Network %s: the device index is held by %s, which is not ours; trying %u", desired->network,
-               holder->network_interface_id, eni->device_index);
+    log_notice("Network %s: the device index is held by %s, which is %s; trying %u", desired->network,
+               holder->network_interface_id, whose, eni->device_index);
     eni_attach(eni);
 }
 

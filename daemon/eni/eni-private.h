@@ -9,6 +9,7 @@
 
 #define CREATE_MAX      3 /* interfaces made for one network in one run */
 #define N_MODIFICATIONS 3
+#define REMOVAL_TIME    (60 * USEC_PER_SEC)
 
 typedef enum LookReason {
     LOOK_LOST_REPLY, /* of Attach */
@@ -38,8 +39,9 @@ struct Eni {
     AwsCall *modifications[N_MODIFICATIONS];
     unsigned n_modifying;
     sd_event_source *timer;
-    Removal *removal;
-    char *last_try; /* of an Attach whose outcome had to be looked for; or NULL */
+    Removal *removal; /* of the interface, when it failed */
+    Removal *surplus; /* of one that was made though another was there already */
+    char *last_try;   /* of an Attach whose outcome had to be looked for; or NULL */
     char *error;
 };
 
@@ -62,6 +64,9 @@ void eni_fail_call(Eni *eni, const AwsError *error, const char *format, ...) _pr
 
 /** eni_create() - make the interface, after an address was found where one has to be named */
 void eni_create(Eni *eni);
+
+/** eni_check_modified() - ready, when nothing is under way any more */
+void eni_check_modified(Eni *eni);
 
 /** eni_attach() - attach what exists at eni->device_index; modifying follows */
 void eni_attach(Eni *eni);

@@ -24,8 +24,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define REMOVAL_TIME (60 * USEC_PER_SEC)
-
 static const char *const state_names[_ENI_STATE_MAX] = {
     [ENI_STATE_NEW] = "new",
     [ENI_STATE_ALLOCATING] = "allocating",
@@ -195,9 +193,9 @@ void eni_fail_call(Eni *eni, const AwsError *error, const char *format, ...)
 
 /* ------------------------------------------------------------ modify */
 
-static void eni_check_modified(Eni *eni)
+void eni_check_modified(Eni *eni)
 {
-    if (eni->n_modifying > 0)
+    if (eni->n_modifying > 0 || eni->surplus)
         return;
     eni->steps = 0;
     eni_set_state(eni, ENI_STATE_READY);
@@ -438,6 +436,7 @@ Eni *eni_free(Eni *eni)
         return NULL;
 
     eni_cancel(eni);
+    removal_free(eni->surplus);
     removal_free(eni->removal);
     ec2_network_interface_done(&eni->record);
     free(eni->last_try);

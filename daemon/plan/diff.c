@@ -319,26 +319,31 @@ static int decide_places(Draft *draft)
     return 0;
 }
 
-static unsigned decide_steps(const Draft *draft, const EniPlan *plan)
+unsigned plan_modifications(const DesiredEni *desired, const Ec2NetworkInterface *observed)
 {
-    const DesiredEni *desired = plan->desired;
-    const Ec2NetworkInterface *observed = plan->observed;
     unsigned steps = 0;
 
-    /* A new interface has its groups from the request, and checks source and destination. */
-    if (!observed)
-        return STEP_CREATE | STEP_ATTACH | STEP_MODIFY_DELETE_ON_TERMINATION |
-               (desired->source_dest_check ? 0 : STEP_MODIFY_SOURCE_DEST_CHECK);
-
-    if (!is_attached_here(draft, observed))
-        steps |= STEP_ATTACH | STEP_MODIFY_DELETE_ON_TERMINATION;
-    else if (!observed->attachment.delete_on_termination)
+    if (!observed->attachment.delete_on_termination)
         steps |= STEP_MODIFY_DELETE_ON_TERMINATION;
     if (desired->group_ids.n > 0 && !strlist_equal_set(&desired->group_ids, &observed->group_ids))
         steps |= STEP_MODIFY_GROUPS;
     if (desired->source_dest_check != observed->source_dest_check)
         steps |= STEP_MODIFY_SOURCE_DEST_CHECK;
     return steps;
+}
+
+static unsigned decide_steps(const Draft *draft, const EniPlan *plan)
+{
+    const DesiredEni *desired = plan->desired;
+    const Ec2NetworkInterface *observed = plan->observed;
+
+    /* A new interface has its groups from the request, and checks source and destination. */
+    if (!observed)
+        return STEP_CREATE | STEP_ATTACH | STEP_MODIFY_DELETE_ON_TERMINATION |
+               (desired->source_dest_check ? 0 : STEP_MODIFY_SOURCE_DEST_CHECK);
+    if (!is_attached_here(draft, observed))
+        return STEP_ATTACH | STEP_MODIFY_DELETE_ON_TERMINATION | plan_modifications(desired, observed);
+    return plan_modifications(desired, observed);
 }
 
 /* How many are to be attached, and were before; -1 for all cards together. */

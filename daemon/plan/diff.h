@@ -19,6 +19,9 @@
 int plan_compute(const Facts *facts, const Desired *desired, Plan **ret, Buf *errors);
 Plan *plan_free(Plan *plan);
 
+/** plan_modifications() - the StepFlags that make an interface attached to this instance as desired */
+unsigned plan_modifications(const DesiredEni *desired, const Ec2NetworkInterface *observed);
+
 /** plan_is_empty() - nothing to do in EC2 */
 bool plan_is_empty(const Plan *plan);
 

@@ -10,6 +10,7 @@ run after that must change nothing.
 """
 
 import os
+import shutil
 import time
 
 import pytest
@@ -138,7 +139,7 @@ def test_every_change_seen_late(fleet, variant, when):
              lambda k, action=action: crash_at_gate(fleet, config, action, k, when))
 
 
-def attached_meanwhile(fleet, node, daemon, k) -> None:
+def attached_meanwhile(fleet, daemon, k, forget) -> None:
     """
     A killed run's k-th Attach is carried out between the two rounds of the next one: the instance
     shows no such interface in the first, and in the second it is not available any more.
@@ -149,6 +150,8 @@ def attached_meanwhile(fleet, node, daemon, k) -> None:
     daemon.kill()
     # this one ends the first round, when the instance has been asked for and the Attach is done
     fleet.control.faults({"action": "DescribeInstanceTypes", "do": "hang", "seconds": 1})
+    if forget:
+        shutil.rmtree(os.path.join(daemon.directory, "state"))
     fleet.control.clear()
     daemon.start()
     deadline = time.monotonic() + 10
@@ -157,14 +160,16 @@ def attached_meanwhile(fleet, node, daemon, k) -> None:
     fleet.control.gate_release()
 
 
+@pytest.mark.parametrize("memory", ["kept", "lost"])
 @pytest.mark.parametrize("k", [1, 2, 3])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_attached_between_the_rounds(fleet, variant, k):
+def test_attached_between_the_rounds(fleet, variant, k, memory):
     node = fleet.launch()
     daemon = fleet.daemon(node, NETWORKS + VARIANTS[variant])
-    attached_meanwhile(fleet, node, daemon, k)
+    attached_meanwhile(fleet, daemon, k, memory == "lost")
     daemon.wait_ready()
     assert daemon.stop() == 0
+    assert daemon.errors() == []
     check_node(fleet, node)
     check_idle_run(fleet, node, daemon)
     fleet.retire(node)

@@ -99,6 +99,71 @@ static void test_index_taken_auto(void **state)
     assert_int_equal(eni_device_index(fixture->eni), 3);
 }
 
+/* At index 1: one with our tags, of that network and subnet. */
+static void answer_holder(Fixture *fixture, const char *network, const char *subnet)
+{
+    fake_call_answer(
+        fake_aws_pending(fixture->cloud.aws, LOOK),
+        "<networkInterfaceSet><item><networkInterfaceId>eni-x</networkInterfaceId>"
+        "<subnetId>%s</subnetId><macAddress>02:00:00:00:00:09</macAddress>"
+        "<sourceDestCheck>true</sourceDestCheck><groupSet><item><groupId>sg-1</groupId></item>"
+        "</groupSet><attachment><attachmentId>attach-x</attachmentId><instanceId>i-1</instanceId>"
+        "<deviceIndex>1</deviceIndex><status>attached</status></attachment><tagSet>"
+        "<item><key>multus-eks:instance-id</key><value>i-1</value></item>"
+        "<item><key>multus-eks:network</key><value>%s</value></item></tagSet></item>"
+        "</networkInterfaceSet>",
+        subnet, network);
+}
+
+/* A killed run's Attach was carried out when we had made another one: that one is adopted, ours goes. */
+static void test_index_taken_by_our_own(void **state)
+{
+    Fixture *fixture = *state;
+
+    start_created(fixture);
+    cloud_fail(&fixture->cloud, ATTACH, IN_USE, IN_USE_);
+    answer_holder(fixture, "oam", "subnet-1");
+    assert_told(fixture, "created lost created attached");
+    assert_true(eni_is_adopted(fixture->eni));
+    assert_string_equal(eni_record(fixture->eni)->network_interface_id, "eni-x");
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, MODIFY), 1); /* DeleteOnTermination */
+    cloud_answer(&fixture->cloud, MODIFY);
+    assert_state(fixture, ENI_STATE_MODIFYING);
+    assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, DELETE), "NetworkInterfaceId", "eni-1"));
+    cloud_answer(&fixture->cloud, DELETE);
+    assert_told(fixture, "created lost created attached ready");
+    assert_int_equal(cloud_count(&fixture->cloud, ATTACH), 1);
+
+    /* That it cannot be deleted is no failure of the network; and what was adopted stays, whatever comes. */
+    restart(fixture);
+    cloud_answer_create(&fixture->cloud, "eni-2");
+    cloud_fail(&fixture->cloud, ATTACH, IN_USE, IN_USE_);
+    answer_holder(fixture, "oam", "subnet-1");
+    cloud_answer(&fixture->cloud, MODIFY);
+    cloud_fail(&fixture->cloud, DELETE, "UnauthorizedOperation", "not you");
+    assert_state(fixture, ENI_STATE_READY);
+    eni_give_up(fixture->eni, "the host cannot");
+    assert_state(fixture, ENI_STATE_FAILED);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 0);
+}
+
+/* Ours, but of another network, or in another subnet: not the one that is wanted. */
+static void test_index_taken_by_another_of_ours(void **state)
+{
+    Fixture *fixture = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        restart(fixture);
+        cloud_answer_create(&fixture->cloud, "eni-1");
+        cloud_fail(&fixture->cloud, ATTACH, IN_USE, IN_USE_);
+        answer_holder(fixture, i == 0 ? "media" : "oam", i == 0 ? "subnet-1" : "subnet-2");
+        assert_true(
+            fake_call_has(fake_aws_pending(fixture->cloud.aws, ATTACH), "DeviceIndex", i == 0 ? "2" : "3"));
+        assert_false(eni_is_adopted(fixture->eni));
+    }
+    assert_told(fixture, "created created");
+}
+
 static void test_index_taken_explicit(void **state)
 {
     Fixture *fixture = *state;
@@ -305,6 +370,8 @@ int main(void)
         TEST(test_detaching_is_not_attached),
         TEST(test_attached_at_other_instance),
         TEST(test_index_taken_auto),
+        TEST(test_index_taken_by_our_own),
+        TEST(test_index_taken_by_another_of_ours),
         TEST(test_index_taken_explicit),
         TEST(test_no_index_left),
         TEST(test_vanished),

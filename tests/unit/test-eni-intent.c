@@ -255,9 +255,11 @@ int main(void)
 {
 #define TEST(_test) cmocka_unit_test_setup_teardown(_test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_survives), TEST(test_first),  TEST(test_dropped),        TEST(test_forgotten_with_its_interface),
-        TEST(test_addresses), TEST(test_bad_addresses),  TEST(test_too_old),
-        TEST(test_bad_files), TEST(test_committed_once), TEST(test_not_writable),
+        TEST(test_survives),       TEST(test_first),
+        TEST(test_dropped),        TEST(test_forgotten_with_its_interface),
+        TEST(test_addresses),      TEST(test_bad_addresses),
+        TEST(test_too_old),        TEST(test_bad_files),
+        TEST(test_committed_once), TEST(test_not_writable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
