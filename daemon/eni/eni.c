@@ -115,7 +115,9 @@ static void eni_on_removed(const AwsError *error, void *userdata)
     Eni *eni = userdata;
 
     if (error) {
-        _cleanup_(freep) char *text = explain_error(error, "it could not be removed again");
+        bool found = removal_eni_id(eni->removal) != NULL;
+        _cleanup_(freep) char *text =
+            explain_error(error, found ? "it could not be removed again" : "looking for what was created");
 
         eni_note_left_behind(eni, text ?: "out of memory");
     }

@@ -10,10 +10,14 @@
  * Then EC2 is asked where the interface is, and it is detached if it is at this instance.
  *
  * Likewise a Create whose outcome is unknown: the tags were in the request, so what it has made carries
- * them from the first moment and is found by them.
+ * them from the first moment and is found by them. EC2 is eventually consistent: an answer without it
+ * may only be an early one, so it is looked for again, for a while. What is not shown by then may not
+ * exist; that nobody knows is for the caller to say.
  *
- *   finding ------+
- *                 v
+ *   finding <-> pausing
+ *      v
+ *   deleting <- detaching
+ *
  *   detaching -> deleting <-> pausing
  *        ^          v            ^
  *        +------ looking --------+
@@ -28,13 +32,16 @@
 
 #define DELETE_PAUSE USEC_PER_SEC
 
+#define FIND_TIME      (15 * USEC_PER_SEC)
+#define FIND_PAUSE_MIN (250 * USEC_PER_MSEC) /* doubled with every look */
+
 typedef enum RemovalState {
     REMOVAL_STATE_NEW,
     REMOVAL_STATE_FINDING, /* what was created, if anything */
     REMOVAL_STATE_DETACHING,
     REMOVAL_STATE_DELETING,
     REMOVAL_STATE_LOOKING, /* in use, and we do not know by whom */
-    REMOVAL_STATE_PAUSING, /* still in use: Delete again after a pause */
+    REMOVAL_STATE_PAUSING, /* still in use, or not shown yet: the same again after a pause */
     REMOVAL_STATE_DONE,
     _REMOVAL_STATE_MAX,
 } RemovalState;
@@ -42,10 +49,13 @@ typedef enum RemovalState {
 struct Removal {
     Aws *aws;
     sd_event *event;
-    char *eni_id;
+    char *eni_id; /* NULL: to be found */
+    char *network;
     char *attachment_id;
     char *instance_id;
     usec_t deadline;
+    usec_t find_deadline;
+    unsigned n_finds;
     RemovalHandler handler;
     void *userdata;
     RemovalState state;
@@ -57,11 +67,11 @@ struct Removal {
 
 static const unsigned edges[_REMOVAL_STATE_MAX] _unused_ = {
     [REMOVAL_STATE_NEW] = S(FINDING) | S(DETACHING) | S(DELETING),
-    [REMOVAL_STATE_FINDING] = S(DELETING) | S(DONE),
+    [REMOVAL_STATE_FINDING] = S(DELETING) | S(PAUSING) | S(DONE),
     [REMOVAL_STATE_DETACHING] = S(DELETING) | S(DONE),
     [REMOVAL_STATE_DELETING] = S(LOOKING) | S(PAUSING) | S(DONE),
     [REMOVAL_STATE_LOOKING] = S(DETACHING) | S(PAUSING) | S(DONE),
-    [REMOVAL_STATE_PAUSING] = S(DELETING) | S(DONE),
+    [REMOVAL_STATE_PAUSING] = S(FINDING) | S(DELETING) | S(DONE),
     [REMOVAL_STATE_DONE] = 0,
 };
 
@@ -90,6 +100,7 @@ Removal *removal_free(Removal *removal)
     sd_event_unref(removal->event);
     free(removal->instance_id);
     free(removal->attachment_id);
+    free(removal->network);
     free(removal->eni_id);
     return mfree(removal);
 }
@@ -110,7 +121,7 @@ static void removal_fail_text(Removal *removal, int r, const char *text)
     AwsError error = {
         .class = AWS_ERROR_FINAL,
         .error = r,
-        .action = "DeleteNetworkInterface",
+        .action = removal->eni_id ? "DeleteNetworkInterface" : "DescribeNetworkInterfaces",
         .code = "",
         .message = text,
         .request_id = "",
@@ -124,6 +135,7 @@ static void removal_fail_local(Removal *removal, int r)
     removal_fail_text(removal, r, strerror(-r));
 }
 
+static int removal_find(Removal *removal);
 static int removal_delete(Removal *removal);
 static int removal_detach(Removal *removal);
 
@@ -133,24 +145,29 @@ static int on_pause_over(sd_event_source *source _unused_, uint64_t usec _unused
     int r;
 
     removal->timer = sd_event_source_disable_unref(removal->timer);
-    r = removal_delete(removal);
+    r = removal->eni_id ? removal_delete(removal) : removal_find(removal);
     if (r < 0)
         removal_fail_local(removal, r);
     return 0;
 }
 
-static void removal_pause(Removal *removal)
+static void removal_pause_for(Removal *removal, usec_t pause)
 {
     int r;
 
     removal_set_state(removal, REMOVAL_STATE_PAUSING);
-    r = sd_event_add_time_relative(removal->event, &removal->timer, CLOCK_MONOTONIC, DELETE_PAUSE, 0,
-                                   on_pause_over, removal);
+    r = sd_event_add_time_relative(removal->event, &removal->timer, CLOCK_MONOTONIC, pause, 0, on_pause_over,
+                                   removal);
     if (r < 0) {
         removal_fail_local(removal, r);
         return;
     }
     (void)sd_event_source_set_description(removal->timer, "removal-pause");
+}
+
+static void removal_pause(Removal *removal)
+{
+    removal_pause_for(removal, DELETE_PAUSE);
 }
 
 /* DeleteNetworkInterface has no code of its own for an interface that is still attached. */
@@ -283,15 +300,33 @@ static const Ec2NetworkInterface *find_available(const AwsRecords *records)
     return NULL;
 }
 
+/* Not shown (yet). */
+static void removal_find_later(Removal *removal)
+{
+    usec_t now = time_monotonic(), pause = FIND_PAUSE_MIN << removal->n_finds++;
+
+    if (now >= removal->find_deadline)
+        removal_fail_text(
+            removal, -ETIMEDOUT,
+            "EC2 has shown none so far; one that shows up later is adopted by the next start of "
+            "multus-eksd");
+    else
+        removal_pause_for(removal, MIN(pause, removal->find_deadline - now));
+}
+
 static void on_found(const AwsReply *reply, void *userdata)
 {
     Removal *removal = userdata;
     const Ec2NetworkInterface *found;
     int r;
 
-    found = reply->error ? NULL : find_available(reply->records);
-    if (!found) {
+    if (reply->error) {
         removal_finish(removal, reply->error);
+        return;
+    }
+    found = find_available(reply->records);
+    if (!found) {
+        removal_find_later(removal);
         return;
     }
     r = replace_string(&removal->eni_id, found->network_interface_id);
@@ -301,16 +336,17 @@ static void on_found(const AwsReply *reply, void *userdata)
         removal_fail_local(removal, r);
 }
 
-static int removal_find(Removal *removal, const char *network)
+static int removal_find(Removal *removal)
 {
     const char *const instances[] = {removal->instance_id, NULL};
-    const char *const networks[] = {network, NULL};
+    const char *const networks[] = {removal->network, NULL};
     const Ec2Filter filters[] = {
         {"tag:" TAG_INSTANCE_ID, instances}, {"tag:" TAG_NETWORK, networks}, {NULL, NULL}};
     _cleanup_aws_query_ AwsQuery query = {0};
     int r;
 
     removal_set_state(removal, REMOVAL_STATE_FINDING);
+    removal->call = aws_call_free(removal->call);
     r = ec2_query_describe_network_interfaces(filters, &query);
     if (r < 0)
         return r;
@@ -329,10 +365,13 @@ int removal_start(const RemovalArgs *args, RemovalHandler handler, void *userdat
         .aws = args->aws,
         .event = sd_event_ref(args->event),
         .deadline = args->deadline,
+        .find_deadline = MIN(args->deadline, time_add(time_monotonic(), FIND_TIME)),
         .handler = handler,
         .userdata = userdata,
     };
     r = replace_string(&removal->eni_id, args->network_interface_id);
+    if (r == 0)
+        r = replace_string(&removal->network, args->network);
     if (r == 0)
         r = replace_string(&removal->attachment_id, args->attachment_id);
     if (r == 0)
@@ -341,7 +380,7 @@ int removal_start(const RemovalArgs *args, RemovalHandler handler, void *userdat
         return r;
 
     if (!removal->eni_id)
-        r = removal_find(removal, args->network);
+        r = removal_find(removal);
     else
         r = args->attachment_id ? removal_detach(removal) : removal_delete(removal);
     if (r < 0)

@@ -26,8 +26,9 @@ typedef struct RemovalArgs {
 /**
  * removal_start() - detach and delete an interface
  *
- * Without an id EC2 is asked for an available interface with the tags of that network and instance;
- * none is success. What EC2 shows only later is adopted by the next boot.
+ * Without an id EC2 is asked for an available interface with the tags of that network and instance, for
+ * up to 15 s: when none is shown by then, that is an error (-ETIMEDOUT), since nobody knows whether there
+ * is none. What EC2 shows only later is adopted by the next boot.
  *
  * An interface that is gone already is success. While EC2 still calls it in use (detaching takes
  * seconds) deletion is repeated. One that is attached to another instance stays there: an error.

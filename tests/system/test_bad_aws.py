@@ -478,6 +478,24 @@ def test_boot_timeout(region, daemon, policy, action, deed, word):
     ready(region, daemon)
 
 
+@pytest.mark.parametrize("seconds, made", [(3, 0), (120, 1)], ids=["soon", "not-soon"])
+def test_created_without_a_word(region, daemon, seconds, made):
+    """No reply of Create arrives, and EC2 is late to show what it made: deleted, or at least mentioned."""
+    daemon.configure(settings(ONE, boot_timeout="2s", attach_timeout="1s", lifecycle_hook="none"),
+                     endpoints(region, request_timeout="1s"))
+    region.control.put("/consistency", {"not_found_seconds": seconds})
+    region.control.faults({"action": "CreateNetworkInterface", "n": 0, "do": "close-after"})
+    verdict(daemon, "block", [])
+    assert len(leaked(region)) == made
+    if made:
+        told(daemon, "ENI_FAILED", "may be left behind", "next start")
+    region.control.faults()
+    region.control.put("/consistency", {"not_found_seconds": 0})
+    region.control.put("/clock", {"offset": seconds})
+    daemon.configure(ONE)
+    ready(region, daemon, NAMES[:1])
+
+
 @POLICY
 def test_boot_timeout_before_the_device(region, daemon, policy):
     daemon.configure(settings(on_failure=policy, boot_timeout="1s", attach_timeout="1s",

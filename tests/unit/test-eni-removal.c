@@ -225,6 +225,65 @@ static void test_vanished_while_looking(void **state)
     assert_removed(fixture);
 }
 
+static void start_finding(Fixture *fixture)
+{
+    RemovalArgs args = {
+        .aws = fixture->cloud.aws,
+        .event = fixture->cloud.event,
+        .network = "oam",
+        .instance_id = CLOUD_INSTANCE,
+        .deadline = CLOUD_DEADLINE,
+    };
+
+    fixture->n_told = 0;
+    assert_int_equal(removal_start(&args, on_removed, fixture, &fixture->removal), 0);
+    assert_null(removal_eni_id(fixture->removal));
+}
+
+/* What EC2 does not show at once it may show later. */
+static void test_found_late(void **state)
+{
+    Fixture *fixture = *state;
+    _cleanup_buf_ Buf items = BUF_NULL;
+    const FakeCall *look;
+
+    start_finding(fixture);
+    for (usec_t pause = 250 * USEC_PER_MSEC; pause < 4 * USEC_PER_SEC; pause *= 2) {
+        look = fake_aws_pending(fixture->cloud.aws, LOOK);
+        assert_true(fake_call_has(look, "Filter.1.Name", "tag:multus-eks:instance-id"));
+        assert_true(fake_call_has(look, "Filter.1.Value.1", CLOUD_INSTANCE));
+        assert_true(fake_call_has(look, "Filter.2.Name", "tag:multus-eks:network"));
+        assert_true(fake_call_has(look, "Filter.2.Value.1", "oam"));
+        cloud_answer_look(&fixture->cloud, NULL);
+        assert_int_equal(fixture->n_told, 0);
+        assert_true(fake_clock_next() == pause);
+        fake_clock_advance(fixture->cloud.event, pause);
+    }
+    eni_item(&items, "eni-2", NULL, 0, NULL);
+    cloud_answer_look(&fixture->cloud, &items);
+    assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, DELETE), "NetworkInterfaceId", "eni-2"));
+    cloud_answer(&fixture->cloud, DELETE);
+    assert_removed(fixture);
+}
+
+/* That none was shown is no proof that there is none. */
+static void test_never_found(void **state)
+{
+    Fixture *fixture = *state;
+    usec_t start_time = time_monotonic();
+
+    start_finding(fixture);
+    while (fixture->n_told == 0) {
+        cloud_answer_look(&fixture->cloud, NULL);
+        if (fixture->n_told == 0)
+            fake_clock_advance(fixture->cloud.event, fake_clock_next());
+    }
+    assert_non_null(strstr(fixture->error, "has shown none"));
+    assert_true(time_monotonic() - start_time == 15 * USEC_PER_SEC);
+    assert_in_range(cloud_count(&fixture->cloud, LOOK), 5, 10);
+    assert_true(fake_clock_next() == USEC_INFINITY);
+}
+
 static void test_freed_at_any_time(void **state)
 {
     Fixture *fixture = *state;
@@ -253,6 +312,8 @@ int main(void)
         TEST(test_attached_unnoticed),
         TEST(test_attached_to_another),
         TEST(test_vanished_while_looking),
+        TEST(test_found_late),
+        TEST(test_never_found),
         TEST(test_freed_at_any_time),
     };
 
