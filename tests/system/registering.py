@@ -13,9 +13,11 @@ simulator's gate, an entry of the call log, an entry of the daemon's list.
 
 import http.client
 import json
+import os
 import socket
 import subprocess
 import time
+import uuid
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -45,6 +47,12 @@ def until(condition, what="it"):
             return value
         time.sleep(0.005)
     raise AssertionError(f"{what} did not come")
+
+
+def with_registration(config, **settings) -> str:
+    """The configuration with keys of [registration], where nothing is watched unless it says so."""
+    lines = [f"{key} = {value}\n" for key, value in {"watch": "no", **settings}.items()]
+    return f"{config}[registration]\n{''.join(lines)}"
 
 
 class Reply(NamedTuple):
@@ -116,9 +124,7 @@ class Registering:
     def __init__(self, fleet, config=ETH1, launch=None, **registration):
         self.fleet, self.control = fleet, fleet.control
         self.node = fleet.launch(**(launch or {"type": "x9.wide"}))
-        settings = {"watch": "no", **registration}
-        self.config = config + "[registration]\n" + \
-            "".join(f"{key} = {value}\n" for key, value in settings.items())
+        self.config = with_registration(config, **registration)
         self.daemon = fleet.daemon(self.node, self.config)
         self.store = f"{self.daemon.directory}/state/addresses.json"
 
@@ -145,6 +151,16 @@ class Registering:
         """SIGKILL, and READY again."""
         self.daemon.kill()
         self.start()
+
+    def reboot(self) -> None:
+        """The host's end, at once, and its return: new devices, an empty /run, another boot id."""
+        self.daemon.kill()
+        self.node = self.fleet.region.reboot(self.node.instance_id)
+        self.daemon.move(self.node)
+        path = os.path.join(self.daemon.directory, "boot_id")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"{uuid.uuid4()}\n")
+        self.node.run(["mount", "--bind", path, "/proc/sys/kernel/random/boot_id"], check=True)
 
     def age(self, seconds) -> None:
         """What is on disk was written so long before."""

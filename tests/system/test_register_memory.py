@@ -153,23 +153,12 @@ def test_killed_while_moving_ipv6_and_not_asked_again(pods, action, when):
 
 # -- reboot ----------------------------------------------------------------
 
-def reboot(node, directory) -> None:
-    """New devices, an empty /run, another boot id."""
-    node.daemon.kill()
-    node.node = node.fleet.region.reboot(node.node.instance_id)
-    node.daemon.move(node.node)
-    path = os.path.join(str(directory), "boot_id")
-    with open(path, "w", encoding="ascii") as file:
-        file.write("11111111-2222-3333-4444-555555555555\n")
-    node.node.run(["mount", "--bind", path, "/proc/sys/kernel/random/boot_id"], check=True)
-
-
-def test_reboot(pods, tmp_path):
+def test_reboot(pods):
     """Stale: claimed again by whom they belong to, or by another, or released."""
     with Registering(pods, release_cooldown="0", stale_grace="1h") as node:
         for address in (A, B, C):
             assert node.put(address, f"old-{address}").status == 200
-        reboot(node, tmp_path)
+        node.reboot()
         node.start()
         assert {a: (e["state"], e["owner"]) for a, e in node.addresses().items()} == \
             {a: ("stale", f"old-{a}") for a in (A, B, C)}
@@ -187,11 +176,11 @@ def test_reboot(pods, tmp_path):
         assert shown(node) == {A, B}
 
 
-def test_reboot_and_a_pod_that_is_gone(pods, tmp_path):
+def test_reboot_and_a_pod_that_is_gone(pods):
     """A stale one may be given back by its owner, and by nobody else."""
     with Registering(pods, release_cooldown="0", stale_grace="1h") as node:
         assert node.put(A, "pod").status == 200
-        reboot(node, tmp_path)
+        node.reboot()
         node.start()
         assert node.delete(A, "other").status == 409
         assert node.delete(A, "pod").status == 200
