@@ -5,6 +5,8 @@
  * one at start:
  *
  *   in the file and shown       as the file says; of an earlier boot: stale
+ *   in the file, shown on       a move within the node was under way when the daemon was killed, and its
+ *   another of our interfaces   requester was not answered: back to where it was
  *   in the file, not shown      has moved away: dropped; but what is a moment old is given a minute, and what
  *                               was on its way here is given back to where it came from
  *   shown, not in the file      nobody's: released after the cooldown
@@ -203,17 +205,14 @@ static bool interface_take_seen(Interface *interface, const InAddr *address)
     return false;
 }
 
-static bool interface_shows(const Interface *interface, const InAddr *address)
-{
-    for (size_t i = 0; i < interface->n_seen; i++)
-        if (in_addr_equal(&interface->seen[i], address))
-            return true;
-    return false;
-}
-
-/* A move was cut off before anybody was told that it is done: for the one it was taken from it is not. */
+/*
+ * A move was cut off before anybody was told that it is done: for the one it was taken from it is not. That may
+ * be the registration itself, moved within the node, which is then assigned anew.
+ */
 static int registrar_return(Registrar *registrar, Registration *r, usec_t now)
 {
+    if (r->state == REGISTRATION_WANTED && streq(r->taken_from, r->network_interface_id))
+        return 0;
     r->doubt = REGISTRATION_DOUBT_TAKEN;
     registrar->dirty = true;
     return registration_set(r, REGISTRATION_RELEASED, "", registrar->boot_id, now);
@@ -244,28 +243,57 @@ static int registrar_adopt(Registrar *registrar, Registration *r, usec_t now)
     return registration_set(r, REGISTRATION_STALE, NULL, registrar->boot_id, now);
 }
 
+/* Another interface of this node that shows what the file wants on this one, or NULL. */
+static const Interface *registrar_find_astray(const Registrar *registrar, const Registration *r)
+{
+    if (r->state != REGISTRATION_WANTED || !streq(r->boot_id, registrar->boot_id))
+        return NULL;
+    for (size_t i = 0; i < registrar->n_interfaces; i++)
+        if (interface_take_seen(registrar->interfaces[i], &r->address))
+            return registrar->interfaces[i];
+    return NULL;
+}
+
+/* It is taken from nobody else; and should EC2's describe be behind, assigning it once more does no harm. */
+static int registrar_bring_back(Registration *r, const Interface *interface, const Interface *shown)
+{
+    char text[IN_ADDR_TEXT];
+    int res;
+
+    res = replace_string(&r->network_interface_id, shown->id);
+    if (res < 0)
+        return res;
+    log_debug("%s moves back from %s to %s", in_addr_format(&r->address, text), shown->ifname,
+              interface->ifname);
+    return registration_move(r, interface->id);
+}
+
 static int registrar_compare(Registrar *registrar, usec_t now)
 {
+    const Interface *shown;
     int res;
 
     for (size_t i = state_n(registrar->state); i > 0; i--) {
         Registration *r = state_get(registrar->state, i - 1);
         Interface *interface = registrar_interface(registrar, r->network_interface_id);
 
+        res = 0;
         if (!interface) {
             state_remove(registrar->state, r);
             registrar->dirty = true;
-        } else if (r->taken_from && !interface_shows(interface, &r->address)) {
-            res = registrar_return(registrar, r, now);
-            if (res < 0)
-                return res;
-        } else if (!interface_take_seen(interface, &r->address) && !registrar_trust(registrar, r, now)) {
-            registrar_lost(registrar, r);
-        } else {
+        } else if (interface_take_seen(interface, &r->address)) {
             res = registrar_adopt(registrar, r, now);
-            if (res < 0)
-                return res;
+        } else if ((shown = registrar_find_astray(registrar, r))) {
+            res = registrar_bring_back(r, interface, shown);
+        } else if (r->taken_from) {
+            res = registrar_return(registrar, r, now);
+        } else if (registrar_trust(registrar, r, now)) {
+            res = registrar_adopt(registrar, r, now);
+        } else {
+            registrar_lost(registrar, r);
         }
+        if (res < 0)
+            return res;
     }
     return 0;
 }

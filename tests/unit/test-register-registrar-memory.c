@@ -71,6 +71,52 @@ static void test_restart_fresh(void **unused _unused_)
     }
 }
 
+/*
+ * Killed while an address moved within the node: who asked for that was not answered, who had it was. EC2
+ * shows it where it was to go.
+ */
+static void test_killed_while_moving(void **unused _unused_)
+{
+    static const struct {
+        bool fails;
+        const char *interface;
+    } cases[] = {{false, "eni-2"}, {true, ENI}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        Asked asked = {0}, moving = {0};
+        Registration stored_as;
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        put_on(&f, &asked, "2001:db8::20", "eth2", "a");
+        settle(&f);
+        assign6_ok(&f, "2001:db8::20");
+        put_on(&f, &moving, "2001:db8::20", "eth1", "b");
+        settle(&f);
+        fixture_stop(&f);
+        moving.wait = registrar_wait_free(moving.wait);
+        fake_aws_forget(f.cloud.aws);
+
+        /* Not fresh any more: that is no reason to give it up. */
+        advance(&f, 5 * USEC_PER_MINUTE);
+        f.ips6[f.n_ips6++] = address("2001:db8::20");
+        fixture_start(&f);
+        assert_int_equal(stored(&f, "2001:db8::20", &stored_as), 1);
+        assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", "eni-2"));
+        if (cases[i].fails)
+            fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+        else
+            assign6_ok(&f, "2001:db8::20");
+        assert_true(find(&f, "2001:db8::20")->assigned);
+        assert_string_equal(find(&f, "2001:db8::20")->owner, "a");
+        assert_string_equal(find(&f, "2001:db8::20")->network_interface_id, cases[i].interface);
+        advance(&f, 5 * USEC_PER_MINUTE);
+        assert_int_equal(fake_aws_n_pending(f.cloud.aws, NULL), 0);
+        fixture_done(&f);
+    }
+}
+
 static void test_reboot(void **unused _unused_)
 {
     Asked asked = {0};
@@ -300,11 +346,17 @@ static void test_no_growth(void **unused _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_restart),       cmocka_unit_test(test_restart_fresh),
-        cmocka_unit_test(test_reboot),        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_unwritable),    cmocka_unit_test(test_start_changes_nothing),
-        cmocka_unit_test(test_clock_set),     cmocka_unit_test(test_abandoned),
-        cmocka_unit_test(test_free_any_time), cmocka_unit_test(test_no_growth),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_fresh),
+        cmocka_unit_test(test_killed_while_moving),
+        cmocka_unit_test(test_reboot),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_unwritable),
+        cmocka_unit_test(test_start_changes_nothing),
+        cmocka_unit_test(test_clock_set),
+        cmocka_unit_test(test_abandoned),
+        cmocka_unit_test(test_free_any_time),
+        cmocka_unit_test(test_no_growth),
     };
 
     log_set_max_level(LOG_CRIT);
