@@ -66,6 +66,7 @@ struct Server {
     sd_event_source *source_again; /* libmicrohttpd has work left that no descriptor will tell of */
     Connection *first, *last;      /* in the order they were accepted */
     unsigned n_connections;
+    bool stopping; /* nothing is handled any more, for those who could are being freed */
 };
 
 static void handle_status(Request *request, void *userdata)
@@ -333,6 +334,8 @@ static enum MHD_Result connection_dispatch(Connection *connection)
 
     if (connection->too_large)
         return connection_refuse(connection, 413, "too_large", "a body may have 65536 bytes", NULL);
+    if (server->stopping)
+        return connection_refuse(connection, 503, "not_ready", "the daemon is stopping", NULL);
     if (!early && server->mode == SERVER_MODE_REFUSE)
         return connection_refuse(connection, 503, "not_ready", "this node's interfaces are not ready", NULL);
     if (!early && server->mode == SERVER_MODE_HOLD) {
@@ -557,9 +560,13 @@ int server_new(Server **ret, sd_event *event, int fd, const ServerOptions *optio
     return 0;
 }
 
-/* libmicrohttpd must not be stopped while a connection is suspended, and answers that are there go out. */
+/*
+ * libmicrohttpd must not be stopped while a connection is suspended, and answers that are there go out.
+ * With them it takes in what has come meanwhile.
+ */
 static void server_stop(Server *server)
 {
+    server->stopping = true;
     for (Connection *connection = server->first; connection; connection = connection->next) {
         if (connection->request)
             request_detach(TAKE_PTR(connection->request));

@@ -19,7 +19,7 @@ typedef json_t *(*ServerStatus)(void *userdata);
 typedef enum ServerMode {
     SERVER_MODE_HOLD,   /* they wait: the boot is under way */
     SERVER_MODE_READY,  /* they are handled */
-    SERVER_MODE_REFUSE, /* 503: the boot failed, or the daemon is stopping */
+    SERVER_MODE_REFUSE, /* 503: the boot failed */
 } ServerMode;
 
 typedef struct ServerOptions {
@@ -46,8 +46,8 @@ int server_new(Server **ret, sd_event *event, int fd_take, const ServerOptions *
 /**
  * server_free() - close every connection and the socket; returns NULL
  *
- * Requests that handlers have stay theirs and are answered into the void. Not to be called from
- * inside a handler.
+ * Requests that handlers have stay theirs and are answered into the void; those that no handler has
+ * seen are refused with 503, and no handler is called any more. Not to be called from inside a handler.
  */
 Server *server_free(Server *server);
 

@@ -372,6 +372,39 @@ static void test_free_with_requests(void **state)
         (void)close(fd[i]);
 }
 
+/* What has come and was not looked at yet is handled by nobody: what handlers work on is freed before. */
+static void test_free_with_requests_unread(void **state)
+{
+    static const char *const requests[] = {
+        "PUT /v1/echo/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+        "POST /v1/later HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+        "DELETE /v1/echo/1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n",
+    };
+    int fds[ARRAY_SIZE(requests)];
+    Context context;
+
+    (void)state;
+    start(&context, SERVER_OPTIONS_NULL);
+    server_set_mode(context.server, SERVER_MODE_READY);
+    for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+        fds[i] = peer_open(&context);
+        peer_send(fds[i], requests[i]);
+    }
+    /* libmicrohttpd accepts in one turn and reads in the next. */
+    RUN_UNTIL(&context, server_n_connections(context.server) > 0);
+    stop(&context);
+    assert_int_equal(context.n_handled, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        char text[1024] = "";
+
+        assert_true(recv(fds[i], text, sizeof(text) - 1, 0) > 0);
+        assert_non_null(strstr(text, "HTTP/1.1 503 "));
+        (void)close(fds[i]);
+    }
+}
+
 static void test_held_until_ready(void **state)
 {
     char text[4096];
@@ -596,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_peer_vanishes),
         cmocka_unit_test(test_half_closed_peer_is_answered),
         cmocka_unit_test(test_free_with_requests),
+        cmocka_unit_test(test_free_with_requests_unread),
         cmocka_unit_test(test_held_until_ready),
         cmocka_unit_test(test_held_then_refused),
         cmocka_unit_test(test_connection_limit),
