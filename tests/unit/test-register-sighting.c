@@ -357,8 +357,9 @@ static void test_given_back(void **unused _unused_)
         assert_has(&f, V4, "me", ENI);
         give_back_ok(&f, V4, "me");
         assert_has(&f, V4, owner_of_pod(1), ENI);
-        advance(&f, USEC_PER_MINUTE);
+        advance(&f, SECOND);
     }
+    advance(&f, USEC_PER_MINUTE);
     assert_rest(&f);
     assert_int_equal(fake_aws_n(f.cloud.aws), 1);
 
