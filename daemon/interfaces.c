@@ -15,6 +15,7 @@
 #include "handover.h"
 #include "manager-private.h"
 #include "nodeadm.h"
+#include "serve.h"
 #include "util/message-ids.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -440,6 +441,17 @@ static void on_link_gone(Interface *interface)
         eni_look(interface->eni);
 }
 
+/* Pods are found by the interface below theirs, which may come, go and come back with another index. */
+static void interface_tell_index(const Interface *interface)
+{
+    const Ec2NetworkInterface *eni = eni_record(interface->eni);
+    bool up = interface->link && link_state(interface->link) == LINK_STATE_UP;
+
+    if (interface->manager->serve && eni)
+        serve_set_ifindex(interface->manager->serve, eni->network_interface_id,
+                          up ? link_ifindex(interface->link) : 0);
+}
+
 void interfaces_on_link(const LinkEvent *event, void *userdata)
 {
     Manager *manager = userdata;
@@ -469,5 +481,6 @@ void interfaces_on_link(const LinkEvent *event, void *userdata)
         break;
     case LINK_EVENT_GONE: on_link_gone(interface); break;
     }
+    interface_tell_index(interface);
     manager_check_ready(manager);
 }

@@ -88,11 +88,13 @@ static int add_interface(const Serve *serve, const Interface *interface)
         .ipv6_cidr_block = interface->desired->ipv6_cidr_block,
         .record = eni,
     };
+    bool changed;
     int r;
 
     r = registrar_add_interface(serve->registrar, &entry);
     if (r == 0 && interface->link && link_ifindex(interface->link) > 0)
-        r = registrar_set_ifindex(serve->registrar, eni->network_interface_id, link_ifindex(interface->link));
+        r = registrar_set_ifindex(serve->registrar, eni->network_interface_id, link_ifindex(interface->link),
+                                  &changed);
     return r;
 }
 
@@ -190,6 +192,18 @@ int serve_start(Serve *serve)
     if (serve->server)
         server_set_mode(serve->server, SERVER_MODE_READY);
     return 0;
+}
+
+void serve_set_ifindex(Serve *serve, const char *network_interface_id, int ifindex)
+{
+    bool changed = false;
+
+    if (!serve->registrar ||
+        registrar_set_ifindex(serve->registrar, network_interface_id, ifindex, &changed) < 0 || !changed)
+        return;
+    /* Pods above it may have been there before it was known. */
+    if (serve->watch)
+        watch_look(serve->watch);
 }
 
 void serve_refuse(Serve *serve)

@@ -22,6 +22,13 @@ Serve *serve_free(Serve *serve);
  */
 int serve_start(Serve *serve);
 
+/**
+ * serve_set_ifindex() - where an interface is now; 0: nowhere
+ *
+ * Does nothing before serve_start(), and for an interface that is not served.
+ */
+void serve_set_ifindex(Serve *serve, const char *network_interface_id, int ifindex);
+
 /** serve_refuse() - the boot failed or the daemon stops: 503 from now on */
 void serve_refuse(Serve *serve);
 

@@ -67,6 +67,7 @@ struct Links {
     size_t n_devices;
     size_t n_devices_allocated;
     unsigned n_events;
+    bool enumerated; /* what was there at the start is among the devices */
 
     sd_event_source *again; /* runs once after anything that may let a waiting link go on */
     usec_t slow_usec;
@@ -79,8 +80,12 @@ const RtnlLink *links_device(const Links *links, int ifindex);
 const RtnlLink *links_device_by_name(const Links *links, const char *name);
 Link *links_find_by_ifname(const Links *links, const char *ifname);
 Link *links_find_by_ifindex(const Links *links, int ifindex);
+const RtnlLink *links_device_of(const Links *links, const Link *link);
 void links_note_altname(Links *links, int ifindex, const char *name, bool present);
 void links_run_again(Links *links);
+
+/** link_spec_copy() - 0, or -ENOMEM (spec.c) */
+int link_spec_copy(const LinkSpec *spec, LinkSpec *ret);
 
 /* link.c: a link's life. Events of the device, of udev and of the clock come in here. */
 int link_new(Links *links, const LinkSpec *spec, Link **ret);

@@ -563,10 +563,9 @@ void link_on_expected(Link *link)
     link->deadline = time_add(now, link->spec.timeout);
     switch (link->state) {
     case LINK_STATE_WAITING:
+        link_arm(link, MIN(link->slow_at, link->deadline));
         if (link->spec.was_up)
-            link_go_away(link);
-        else
-            link_arm(link, MIN(link->slow_at, link->deadline));
+            links_run_again(link->links);
         break;
     case LINK_STATE_UDEV:
     case LINK_STATE_NAMING:
@@ -625,11 +624,23 @@ void link_on_udev(Link *link)
     }
 }
 
+/* No device yet: bound by an earlier run, or in a pod, if it has been up and is not among all that is there.
+ */
+static void link_look(Link *link)
+{
+    link_resume(link);
+    if (link->state != LINK_STATE_WAITING || !link->spec.was_up || link->deadline == USEC_INFINITY ||
+        !link->links->enumerated || links_device_of(link->links, link))
+        return;
+    link_disarm(link);
+    link_go_away(link);
+}
+
 void link_on_again(Link *link)
 {
     switch (link->state) {
     case LINK_STATE_NAMING: link_try_name(link); break;
-    case LINK_STATE_WAITING: link_resume(link); break;
+    case LINK_STATE_WAITING: link_look(link); break;
     case LINK_STATE_UDEV:
     case LINK_STATE_CONFIGURING:
     case LINK_STATE_UP:
@@ -692,25 +703,6 @@ void link_on_answer(int result, void *userdata)
 }
 
 /* ------------------------------------------------------------------ lifecycle, readers */
-
-void link_spec_done(LinkSpec *spec)
-{
-    strlist_done(&spec->altnames);
-    *spec = (LinkSpec){0};
-}
-
-static int link_spec_copy(const LinkSpec *spec, LinkSpec *ret)
-{
-    LinkSpec copy = *spec;
-    int r;
-
-    copy.altnames = STRLIST_NULL;
-    r = strlist_copy(&spec->altnames, &copy.altnames);
-    if (r < 0)
-        return r;
-    *ret = copy;
-    return 0;
-}
 
 DEFINE_CLEANUP(Link, link_free)
 

@@ -126,14 +126,24 @@ static void links_on_device(Links *links, const RtnlLink *device)
         link_on_device(link, device);
 }
 
+/* The device that is there with the link's MAC, or NULL. */
+const RtnlLink *links_device_of(const Links *links, const Link *link)
+{
+    for (size_t i = 0; i < links->n_devices; i++)
+        if (!links->devices[i].stacked && mac_addr_equal(rtnl_link_mac(&links->devices[i]), &link->spec.mac))
+            return &links->devices[i];
+    return NULL;
+}
+
 /* The devices that are there already, for links that have none. */
 static void links_match_devices(Links *links)
 {
-    for (Link *link = links->links; link; link = link->next)
-        for (size_t i = 0; link->ifindex == 0 && i < links->n_devices; i++)
-            if (!links->devices[i].stacked &&
-                mac_addr_equal(rtnl_link_mac(&links->devices[i]), &link->spec.mac))
-                link_on_device(link, &links->devices[i]);
+    for (Link *link = links->links; link; link = link->next) {
+        const RtnlLink *device = link->ifindex == 0 ? links_device_of(links, link) : NULL;
+
+        if (device)
+            link_on_device(link, device);
+    }
 }
 
 void links_on_rtnl(const RtnlEvent *event, void *userdata)
@@ -159,7 +169,7 @@ void links_on_rtnl(const RtnlEvent *event, void *userdata)
         if (link)
             link_on_removed(link, event->link->moved);
         break;
-    case RTNL_EVENT_ENUMERATED: break;
+    case RTNL_EVENT_ENUMERATED: links->enumerated = true; break;
     }
     links_run_again(links);
 }

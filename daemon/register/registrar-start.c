@@ -206,8 +206,8 @@ static bool interface_take_seen(Interface *interface, const InAddr *address)
 }
 
 /*
- * A move was cut off before anybody was told that it is done: for the one it was taken from it is not. That may
- * be the registration itself, moved within the node, which is then assigned anew.
+ * A move was cut off before anybody was told that it is done: for the one it was taken from it is not. That
+ * may be the registration itself, moved within the node, which is then assigned anew.
  */
 static int registrar_return(Registrar *registrar, Registration *r, usec_t now)
 {

@@ -122,12 +122,14 @@ const char *registrar_ifname(const Registrar *registrar, const char *network_int
     return interface ? interface->ifname : NULL;
 }
 
-int registrar_set_ifindex(Registrar *registrar, const char *network_interface_id, int ifindex)
+int registrar_set_ifindex(Registrar *registrar, const char *network_interface_id, int ifindex,
+                          bool *ret_changed)
 {
     Interface *interface = registrar_interface(registrar, network_interface_id);
 
     if (!interface)
         return -ENOENT;
+    *ret_changed = interface->ifindex != ifindex;
     interface->ifindex = ifindex;
     return 0;
 }

@@ -126,8 +126,9 @@ const State *registrar_state(const Registrar *registrar);
 /** registrar_ifname() - name of the interface that has the ENI id, or NULL */
 const char *registrar_ifname(const Registrar *registrar, const char *network_interface_id);
 
-/** registrar_ifname_of_index() - how watch finds it: set and asked by the interface's index */
-int registrar_set_ifindex(Registrar *registrar, const char *network_interface_id, int ifindex);
+/** registrar_ifname_of_index() - how watch finds it: set (0 or -ENOENT) and asked by the interface's index */
+int registrar_set_ifindex(Registrar *registrar, const char *network_interface_id, int ifindex,
+                          bool *ret_changed);
 const char *registrar_ifname_of_index(const Registrar *registrar, int ifindex);
 
 /** registrar_statistics() - counters since registrar_new() */

@@ -110,11 +110,12 @@ static void pod_end(World *world, Pod *old)
 static void plug(World *world, Pod *at, const char *name, const char *ifname)
 {
     static unsigned n;
+    bool changed;
     int ifindex;
 
     (void)snprintf(world->parent, sizeof(world->parent), "p%u", ++n);
     assert_int_equal(pod_plug(at, world->parent, name, &ifindex), 0);
-    assert_int_equal(registrar_set_ifindex(world->registrar, ifname, ifindex), 0);
+    assert_int_equal(registrar_set_ifindex(world->registrar, ifname, ifindex, &changed), 0);
 }
 
 /* The same, told in the right order: ours is known before the pod's comes. */
@@ -259,12 +260,13 @@ static void test_duplicate_detection(void **state)
     World *world = *state;
     Pod *a = pod(world, "cni-a");
     size_t n;
+    bool changed;
     int ifindex;
 
     watch_begin(world);
     drain(world);
     assert_int_equal(pod_plug(a, "dad0", "net1", &ifindex), 0);
-    assert_int_equal(registrar_set_ifindex(world->registrar, "eth1", ifindex), 0);
+    assert_int_equal(registrar_set_ifindex(world->registrar, "eth1", ifindex, &changed), 0);
     drain(world);
     assert_int_equal(home_address(true, "dad0", "2001:db8::99/64", RT_SCOPE_UNIVERSE, IFA_F_NODAD), 0);
     assert_int_equal(pod_address(a, true, "net1", "2001:db8::10/64", RT_SCOPE_UNIVERSE, 0), 0);
@@ -301,9 +303,10 @@ static void test_others(void **state)
 {
     World *world = *state;
     Pod *a = plugged_pod(world, "cni-a", "eth1"), *nested = pod(world, "nested"), *b = pod(world, "cni-b");
+    bool changed;
     int ifindex;
 
-    assert_int_equal(registrar_set_ifindex(world->registrar, "eth1", 7777), 0);
+    assert_int_equal(registrar_set_ifindex(world->registrar, "eth1", 7777, &changed), 0);
     for (unsigned round = 0; round < 2; round++) {
         if (round == 0)
             watch_begin(world);

@@ -166,11 +166,13 @@ const State *registrar_state(const Registrar *registrar)
     return registrar->state;
 }
 
-int registrar_set_ifindex(Registrar *registrar, const char *network_interface_id, int ifindex)
+int registrar_set_ifindex(Registrar *registrar, const char *network_interface_id, int ifindex,
+                          bool *ret_changed)
 {
     const size_t i = registrar->n_interfaces++;
 
     assert(i < INTERFACES_MAX);
+    *ret_changed = true;
     registrar->interfaces[i].ifindex = ifindex;
     (void)snprintf(registrar->interfaces[i].ifname, IFNAMSIZ, "%s", network_interface_id);
     return 0;
