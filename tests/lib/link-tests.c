@@ -461,7 +461,9 @@ static void test_away_before(void **state)
         start(&f);
         assert_int_equal(links_add(f.links, &spec, &f.link[0]), 0);
         run_dry(&f);
+        assert_int_equal(f.n_told[LINK_EVENT_AWAY], 0);
         links_expect(f.links, f.link[0]);
+        run_dry(&f);
         assert_int_equal(f.n_told[LINK_EVENT_AWAY], !there);
         assert_true(there || link_is_ready(f.link[0]));
         if (!there)

@@ -64,8 +64,8 @@ class Pod(Namespace):
 
     def route(self, *addresses, name="net1") -> None:
         """Have addresses that answer to other subnets; the kernel says when it has seen the carrier."""
-        until(lambda: json.loads(self.run("ip", "-json", "link", "show", name).stdout)[0]["operstate"] == "UP",
-              f"the carrier of {name}")
+        until(lambda: json.loads(self.run("ip", "-json", "link", "show",
+                                          name).stdout)[0]["operstate"] == "UP", f"the carrier of {name}")
         self.add(*addresses, name=name)
         self.batch(*(f"route replace default via {'fe80:ec2::1' if ':' in a else '10.0.10.1'} dev {name}"
                      for a in addresses))
