@@ -155,10 +155,10 @@ check-san: ## the unit tests and corpora with ASan and UBSan
 	@$(MAKE) --no-print-directory SAN=1 check-unit check-corpus
 
 check-sim: $(TOOLS) ## the simulated AWS against botocore and the aws command
-	@PYTHONPATH=tests $(PYTHON) -m pytest -q tests/ec2sim/tests
+	@PYTHONPATH=tests $(PYTHON) -m pytest -q -rs tests/ec2sim/tests
 
 check-system: all $(TOOLS) ## the daemon against the simulated AWS
-	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m pytest -q tests/system
+	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m pytest -q -rs tests/system
 
 lint: ## layers, format, analysers, units
 	@tests/lint.sh

@@ -10,6 +10,7 @@ import os
 import subprocess
 import uuid
 
+import pytest
 from ec2sim.node import user_namespace_needed
 
 PLUGIN = os.path.abspath(os.path.join(os.environ.get("BUILD", "build"), "multus-eks-ip"))
@@ -31,6 +32,20 @@ def real_plugin(name):
     """The path of a plugin of the distribution, or None."""
     paths = [os.path.join(directory, name) for directory in PLUGIN_DIRECTORIES]
     return next((path for path in paths if os.access(path, os.X_OK)), None)
+
+
+def kernel_has(kind) -> bool:
+    """Whether the kernel has links of a kind that lie on another one."""
+    flags = "-Urn" if user_namespace_needed() else "-n"
+    script = "ip link add lower0 type veth peer name other0; " \
+             f"ip link add link lower0 name upper0 type {kind}"
+    return subprocess.run(["/usr/bin/unshare", flags, "sh", "-ec", script], check=False, capture_output=True,
+                          env={**os.environ, "PATH": PATH}).returncode == 0
+
+
+#: a test with the plugin that most networks use; not every kernel has what it needs
+needs_ipvlan = pytest.mark.skipif(not real_plugin("ipvlan") or not kernel_has("ipvlan"),
+                                  reason="NOT TESTED with ipvlan: no CNI plugin, or a kernel without it")
 
 
 def static_network(socket_path, *addresses, version="1.0.0", kind="macvlan", master="eth1") -> dict:

@@ -4,7 +4,7 @@
 import pytest
 from ec2sim.node import Topology
 
-from cnichain import PluginError, Runtime, real_plugin, static_network
+from cnichain import PluginError, Runtime, needs_ipvlan, real_plugin, static_network
 from fleet import Fleet
 from registering import ASSIGN, ASSIGN6, Registering, scenario, until
 
@@ -36,8 +36,9 @@ def network(node, *addresses, **more):
     return static_network(node.daemon.socket_path, *addresses, **more)
 
 
-def test_a_pods_life(node, runtime):
-    pod = runtime.attach(network(node, f"{FIRST}/24", f"{FIRST6}/64"))
+@pytest.mark.parametrize("kind", ["macvlan", pytest.param("ipvlan", marks=needs_ipvlan)])
+def test_a_pods_life(node, runtime, kind):
+    pod = runtime.attach(network(node, f"{FIRST}/24", f"{FIRST6}/64", kind=kind))
     pod.add()
     assert FIRST in node.in_ec2() and FIRST6 in node.in_ec2_6()
     assert node.owners() == {FIRST: pod.owner, FIRST6: pod.owner}

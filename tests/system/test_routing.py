@@ -11,8 +11,9 @@ import time
 import pytest
 from ec2sim.probe import Probe, answers, hasten
 
+from cnichain import Runtime, needs_ipvlan, static_network
 from registering import ASSIGN, ASSIGN6
-from watching import Watching
+from watching import Watching, veth
 
 ELSEWHERE = "subnet-0000000000000a002"
 V4, V6 = "10.0.10.200", "2001:db8:e2c:10::200"
@@ -137,3 +138,54 @@ def test_as_soon_as_it_is_seen(pods, host, address, assign):
             assert not answers(host, address)
         assert probe.asked(gone) > 20 and not probe.answered(gone)
         assert len(node.calls(assign)) == 1
+
+
+@needs_ipvlan
+@pytest.mark.parametrize("seen", [False, True])
+def test_pods_of_a_runtime_with_ipvlan(pods, host, seen):
+    """Two above one ENI, with its MAC: each answers from its ADD to its DEL, also over a restart."""
+    wanted = [V4, "10.0.10.210"]
+    with Watching(pods) as node, Runtime(node.node) as runtime:
+        node.node.await_up("eth1")
+        attachments = [runtime.attach(static_network(node.daemon.socket_path, f"{address}/24", kind="ipvlan"))
+                       for address in wanted]
+        for address, attachment in zip(wanted, attachments):
+            if seen:
+                veth(node, attachment.pod)
+            attachment.add()
+            attachment.pod.run("ip", "route", "add", "default", "via", "10.0.10.1", "dev", "net1")
+            assert answers(host, address)
+        owners = {address: a.owner for address, a in zip(wanted, attachments)}
+        assert node.owners() == owners
+        node.restart()
+        assert node.owners() == owners
+        for attachment in attachments:
+            attachment.check()
+        attachments[0].delete()
+        node.wait_owners({wanted[1]: attachments[1].owner})
+        node.wait_gone(wanted[0])
+        assert not answers(host, wanted[0]) and answers(host, wanted[1])
+        attachments[1].delete()
+        node.wait_empty()
+        assert not answers(host, wanted[1])
+        assert len(node.calls(ASSIGN)) == 2
+
+
+@needs_ipvlan
+@EACH
+def test_ipvlan_that_is_seen(pods, host, address, assign):
+    """The watch's own way with the kernel's own: several pods on one ENI, and one address that floats."""
+    with Watching(pods) as node:
+        node.node.await_up("eth1")
+        first, second = node.pod(), node.pod()
+        for pod in (first, second):
+            pod.plug(kind="ipvlan", mode="l2")
+        for pod in (first, second, first):
+            pod.route(FULL[address])
+            node.wait_owners({address: pod.owner()})
+            before = pod.echoes()
+            assert all(answers(host, address) for _ in range(5))
+            assert pod.echoes() >= before + 5
+            pod.remove(FULL[address])
+        node.wait_empty()
+        assert len(node.calls(assign)) <= 3

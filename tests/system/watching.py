@@ -56,19 +56,23 @@ class Pod(Namespace):
     def _run_in_node(self, *argv) -> str:
         return self._node.node.run(argv, check=True, capture_output=True, text=True).stdout
 
-    def plug(self, parent="eth1", name="net1", mode="bridge") -> None:
+    def plug(self, parent="eth1", name="net1", kind="macvlan", mode="bridge") -> None:
         """An interface above an ENI."""
         self._run_in_node("ip", "link", "add", "link", parent, "name", name, "netns",
-                          self.path.split("/")[2], "type", "macvlan", "mode", mode)
+                          self.path.split("/")[2], "type", kind, "mode", mode)
         self.batch(f"link set {name} addrgenmode none", f"link set {name} up")
 
     def route(self, *addresses, name="net1") -> None:
-        """Have addresses that answer to other subnets; the kernel says when it has seen the carrier."""
-        until(lambda: json.loads(self.run("ip", "-json", "link", "show",
-                                          name).stdout)[0]["operstate"] == "UP", f"the carrier of {name}")
+        """Have addresses that answer to other subnets, once the kernel has seen the carrier."""
+        until(lambda: self._is_ready(name), f"the carrier of {name}")
         self.add(*addresses, name=name)
         self.batch(*(f"route replace default via {'fe80:ec2::1' if ':' in a else '10.0.10.1'} dev {name}"
                      for a in addresses))
+
+    def _is_ready(self, name) -> bool:
+        link = json.loads(self.run("ip", "-json", "-details", "link", "show", name).stdout)[0]
+        # an ipvlan has no state of its own
+        return link["operstate"] == "UP" or link["linkinfo"]["info_kind"] == "ipvlan"
 
     def add(self, *addresses, name="net1", more="nodad") -> None:
         """Addresses with their prefix; @more is for those of IPv6."""
