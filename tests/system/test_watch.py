@@ -275,3 +275,24 @@ def test_by_the_pod_itself(node):
     node.wait_owners({A: "me"})
     assert node.delete(A, "me").status == 200
     node.wait_empty()
+
+
+def test_events_are_lost(node):
+    """More happens than the daemon's socket holds. It looks anew, and takes from nobody what it was refused."""
+    node.control.deny(ASSIGN)
+    pod = node.plugged(full(A), name="cni-a")
+    until(lambda: node.metrics()["multus_eks_refused_total"] == 1, "the refusal")
+    node.control.deny()
+    assert node.put(A, "me").status == 200
+
+    with node.frozen():
+        flood = [f"address {verb} {full(C)} dev net1" for verb in ("add", "del")] * 1000
+        for _ in range(100):
+            if node.lost_events():
+                break
+            pod.batch(*flood)
+        assert node.lost_events()
+        other = node.plugged(full(B), name="cni-b")
+        pod.add(full(V6))
+    node.wait_owners({A: "me", B: other.owner(), V6: pod.owner()})
+    assert (len(node.calls(ASSIGN)), len(node.calls(ASSIGN6))) == (3, 1)

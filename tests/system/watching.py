@@ -13,8 +13,11 @@ time can have on an ENI, it sends with the ENI's MAC, as an ipvlan does, and so
 is one that the VPC delivers to.
 """
 
+import contextlib
 import itertools
 import json
+import os
+import signal
 
 from cnichain import Namespace
 from registering import Registering, until
@@ -144,6 +147,24 @@ class Watching(Registering):
             until(lambda: self.owners() == owners, str(owners))
         except AssertionError as error:
             raise AssertionError(f"{error}; there is {self.addresses()}") from None
+
+    def lost_events(self) -> int:
+        """How often the kernel had no room for what it had to tell the daemon."""
+        pid = self.daemon.process.pid
+        files = {os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")}
+        with open(f"/proc/{pid}/net/netlink", encoding="ascii") as file:
+            names, *rows = [line.split() for line in file]
+        sockets = [dict(zip(names, row)) for row in rows]
+        return sum(int(s["Drops"]) for s in sockets if f"socket:[{s['Inode']}]" in files)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """The daemon does nothing meanwhile."""
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
 
     def where(self) -> dict:
         """Of what is wanted and there: address -> interface."""
