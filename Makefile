@@ -19,6 +19,7 @@ sysusersdir ?= $(prefix)/lib/sysusers.d
 tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 networkdir  ?= $(prefix)/lib/systemd/network
 udevrulesdir ?= $(prefix)/lib/udev/rules.d
+mandir      ?= $(prefix)/share/man
 docdir      ?= $(prefix)/share/doc/multus-eks
 completiondir ?= $(prefix)/share/bash-completion/completions
 DESTDIR     ?=
@@ -197,6 +198,8 @@ build-fuzz/fuzz-%: tests/fuzz/fuzz-%.c $(LIBRARY_SOURCES) Makefile
 
 # ------------------------------------------------------------------ installation
 
+MAN_PAGES := $(notdir $(wildcard man/*.[0-9]))
+
 # A program is replaced at once: a node's container runtime may start the plugin at any moment.
 install-program = install -D -m 0755 $(1) $(2).new && mv -f $(2).new $(2)
 
@@ -218,6 +221,8 @@ install: all ## install under DESTDIR and prefix
 	install -D -m 0644 units/multus-eks.tmpfiles $(DESTDIR)$(tmpfilesdir)/multus-eks.conf
 	install -D -m 0644 -t $(DESTDIR)$(udevrulesdir) units/85-multus-eks.rules units/95-multus-eks-quiet.rules
 	install -D -m 0644 -t $(DESTDIR)$(networkdir) units/05-multus-eks.network
+	for page in $(MAN_PAGES); do \
+		install -D -m 0644 -t $(DESTDIR)$(mandir)/man$${page##*.} man/$$page || exit; done
 	install -D -m 0644 -t $(DESTDIR)$(docdir) README.md LICENSE
 	install -D -m 0644 -t $(DESTDIR)$(docdir)/examples conf/examples/*.conf conf/examples/*.yaml
 	install -D -m 0644 conf/multus-eksctl.bash $(DESTDIR)$(completiondir)/multus-eksctl
@@ -233,6 +238,7 @@ uninstall: ## remove what install installed, but the configuration
 	-rmdir $(DESTDIR)$(unitdir)/kubelet.service.d $(DESTDIR)$(unitdir)/nodeadm-run.service.d
 	rm -f $(DESTDIR)$(udevrulesdir)/85-multus-eks.rules $(DESTDIR)$(udevrulesdir)/95-multus-eks-quiet.rules
 	rm -f $(DESTDIR)$(networkdir)/05-multus-eks.network
+	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$$page; done
 	rm -rf $(DESTDIR)$(docdir)
 	-rmdir $(DESTDIR)$(libexecdir)/multus-eks $(DESTDIR)$(sysconfdir)/multus-eks.conf.d
 

@@ -106,7 +106,7 @@ check_ndebug() {
 }
 
 # The list is words.
-all="layers sources format tidy cppcheck shellcheck packer cloudformation message-ids units install gcc clang ndebug"
+all="layers sources man format tidy cppcheck shellcheck packer cloudformation message-ids units install gcc clang ndebug"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for check in "$@"; do
@@ -114,6 +114,8 @@ for check in "$@"; do
     layers) run layers tests/check-layers.sh ;;
     sources)
         ${PYTHON:-/usr/bin/python3} tests/check-sources.py || failed=$((failed + 1)) ;;
+    man)
+        ${PYTHON:-/usr/bin/python3} tests/check-man.py || failed=$((failed + 1)) ;;
     format) run clang-format check_format ;;
     tidy) run clang-tidy check_tidy ;;
     cppcheck) run cppcheck check_cppcheck ;;
