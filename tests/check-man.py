@@ -202,7 +202,8 @@ def main():
     for page in sorted({path.name for path in (ROOT / "man").iterdir()} | checks.keys()):
         findings = lint(page) + (list(checks[page]()) if page in checks else ["nothing checks this page"])
         failed = failed or bool(findings)
-        print(f"lint: {page}: {'ok' if not findings else f'{len(findings)} findings'}")
+        title = page[:-2].replace(".", " ")
+        print(f"lint: man {title}: {'ok' if not findings else f'{len(findings)} findings'}")
         for finding in findings:
             print(f"  {finding}")
     return 1 if failed else 0
