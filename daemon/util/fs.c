@@ -133,7 +133,7 @@ int fs_write_file(const char *path, const void *data, size_t n, mode_t mode, FsS
 int fs_update_file(const char *path, const char *text, mode_t mode, FsSync sync, bool *ret_changed)
 {
     _cleanup_(freep) char *present = NULL;
-    size_t n = strlen(text), n_present;
+    size_t n = strlen(text), n_present = 0;
     int r;
 
     if (fs_read_file(path, n, &present, &n_present) == 0 && n_present == n && memcmp(present, text, n) == 0)
