@@ -3,14 +3,14 @@
 /*
  * Which keys of IMDS are asked, in which order, and what becomes of them.
  *
- * First round, at once: the identity document, the primary MAC, the partition's domain. Second round: the
- * VPC, which is filed under the MAC. A table holds the keys; the fetch counts what is pending and goes on
- * when nothing is.
+ * First round, at once: the identity document, the primary MAC, the partition's domain, the user data. Second
+ * round: the VPC, which is filed under the MAC. A table holds the keys; the fetch counts what is pending and
+ * goes on when nothing is.
  *
  * Only what does not change while the instance lives is taken from IMDS. It lags behind EC2 by up to
  * half a minute for interfaces attached later, and is never asked about those.
  *
- * All of them are there on every instance: a 404 is an error like any other.
+ * An error is never taken for an absence: a 404 is one only for keys that may be absent.
  */
 
 #include "input/metadata.h"
@@ -18,7 +18,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define N_ITEMS_MAX       4
+#define N_ITEMS_MAX       5
 #define DOCUMENT_MAX      ((size_t)64 << 10)
 #define TEXT_MAX          ((size_t)256) /* of one value */
 #define IDENTITY_PATH     "dynamic/instance-identity/document"
@@ -35,6 +35,7 @@ typedef enum FetchState {
 typedef struct Item {
     const char *path;
     int (*decode)(const char *body, size_t n, Metadata *metadata);
+    bool optional; /* a 404 is an answer */
 } Item;
 
 typedef struct ItemGet {
@@ -122,6 +123,14 @@ static int decode_domain(const char *body, size_t n, Metadata *metadata)
     return take_word(body, n, &metadata->domain);
 }
 
+/* For what the user tells other programs by it, as text. One that is compressed ends at its first NUL. */
+static int decode_user_data(const char *body, size_t n, Metadata *metadata)
+{
+    free(metadata->user_data);
+    metadata->user_data = strndup(body, n);
+    return metadata->user_data ? 0 : -ENOMEM;
+}
+
 static int decode_vpc_id(const char *body, size_t n, Metadata *metadata)
 {
     return take_word(body, n, &metadata->vpc_id);
@@ -172,15 +181,17 @@ static void on_item(const ImdsReply *reply, void *userdata)
     const Item *item = item_get->item;
     int r;
 
-    if (reply->error < 0) {
+    if (reply->error < 0 && !(reply->error == -ENOENT && item->optional)) {
         fetch_fail(fetch, reply->error, item->path, reply->text);
         return;
     }
-    r = item->decode(reply->body, reply->n_body, fetch->metadata);
-    if (r < 0) {
-        fetch_fail(fetch, r, item->path,
-                   r == -ENOMEM ? "out of memory" : "the answer is not what this key holds on EC2");
-        return;
+    if (reply->error == 0) {
+        r = item->decode(reply->body, reply->n_body, fetch->metadata);
+        if (r < 0) {
+            fetch_fail(fetch, r, item->path,
+                       r == -ENOMEM ? "out of memory" : "the answer is not what this key holds on EC2");
+            return;
+        }
     }
 
     assert(fetch->n_pending > 0);
@@ -206,9 +217,10 @@ static int fetch_ask(MetadataFetch *fetch, const Item *item, const char *path)
 static int fetch_start_first(MetadataFetch *fetch)
 {
     static const Item items[] = {
-        {IDENTITY_PATH, metadata_decode_identity},
-        {"meta-data/mac", decode_mac},
-        {"meta-data/services/domain", decode_domain},
+        {IDENTITY_PATH, metadata_decode_identity, false},
+        {"meta-data/mac", decode_mac, false},
+        {"meta-data/services/domain", decode_domain, false},
+        {"user-data", decode_user_data, true},
     };
     int r = 0;
 
@@ -219,7 +231,7 @@ static int fetch_start_first(MetadataFetch *fetch)
 
 static void fetch_start_second(MetadataFetch *fetch)
 {
-    static const Item vpc = {MACS_PATH "MAC/vpc-id", decode_vpc_id};
+    static const Item vpc = {MACS_PATH "MAC/vpc-id", decode_vpc_id, false};
     char path[sizeof(MACS_PATH) + MAC_ADDR_TEXT + sizeof("/vpc-id")], mac[MAC_ADDR_TEXT];
     int r;
 
@@ -279,5 +291,6 @@ Metadata *metadata_free(Metadata *metadata)
     free(metadata->account_id);
     free(metadata->domain);
     free(metadata->vpc_id);
+    free(metadata->user_data);
     return mfree(metadata);
 }

@@ -14,8 +14,9 @@ typedef struct Metadata {
     char *availability_zone;
     char *region;
     char *account_id;
-    char *domain; /* services/domain: "amazonaws.com", "amazonaws.com.cn" … */
-    char *vpc_id; /* of the primary interface */
+    char *domain;    /* services/domain: "amazonaws.com", "amazonaws.com.cn" … */
+    char *vpc_id;    /* of the primary interface */
+    char *user_data; /* up to its first NUL; NULL when there is none */
     MacAddr primary_mac;
 } Metadata;
 

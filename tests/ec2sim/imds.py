@@ -88,8 +88,11 @@ class MetadataService:
 
     def tree(self) -> dict:
         """Everything below /latest: dicts are directories, strings are files."""
-        return {"dynamic": {"instance-identity": {"document": self._document()}},
+        tree = {"dynamic": {"instance-identity": {"document": self._document()}},
                 "meta-data": self._meta_data()}
+        if self._instance.user_data:
+            tree["user-data"] = self._instance.user_data
+        return tree
 
     def _document(self) -> str:
         world, instance = self._region.world, self._instance

@@ -202,6 +202,7 @@ class Instance:
     asg: str = ""
     lifecycle_state: str = ""
     state: str = "running"
+    user_data: str = ""
     tags: dict = field(default_factory=dict)
     eni_ids: list = field(default_factory=list)
     node: object = None

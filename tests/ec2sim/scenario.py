@@ -172,6 +172,7 @@ def _add_instance(world, part):
         role_name=part.take("role", "multus-node"), tags=dict(part.take("tags", {})),
         node=part.take("node", None))
     world.enis_of(instance)[0].public_ip = public
+    instance.user_data = part.take("user_data", "")
     return instance
 
 

@@ -43,6 +43,7 @@ static const struct {
      "\"region\":\"eu-west-1\",\"accountId\":\"123456789012\",\"billingProducts\":null}"},
     {"/latest/meta-data/mac", "02:00:00:00:00:0a"},
     {"/latest/meta-data/services/domain", "amazonaws.com"},
+    {"/latest/user-data", "#!/bin/sh\n"},
     {"/latest/meta-data/network/interfaces/macs/02:00:00:00:00:0a/vpc-id", "vpc-1"},
 };
 
@@ -258,14 +259,23 @@ static void test_metadata(void **state)
     assert_string_equal(answer.metadata->account_id, "123456789012");
     assert_string_equal(answer.metadata->domain, "amazonaws.com");
     assert_string_equal(answer.metadata->vpc_id, "vpc-1");
+    assert_string_equal(answer.metadata->user_data, "#!/bin/sh\n");
     assert_string_equal(mac_addr_format(&answer.metadata->primary_mac, mac), "02:00:00:00:00:0a");
     metadata_free(answer.metadata);
 }
 
+/* Only the user data may be absent. */
 static void test_metadata_missing(void **state)
 {
     static const char *const needed[] = {"document", "meta-data/mac", "services/domain", "vpc-id"};
     Fixture *fixture = *state;
+    Answer optional = {0};
+
+    fixture->missing = "user-data";
+    fetch(fixture, &optional);
+    assert_int_equal(optional.error, 0);
+    assert_null(optional.metadata->user_data);
+    metadata_free(optional.metadata);
 
     for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
         Answer answer = {0};
