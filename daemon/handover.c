@@ -18,17 +18,24 @@
 #include "nodeadm.h"
 #include "util/message-ids.h"
 
+static bool user_data_sets_max_pods(const Manager *manager)
+{
+    return manager->metadata->user_data && nodeadm_sets_max_pods(manager->metadata->user_data);
+}
+
 static void handover_pods(const Manager *manager)
 {
     _cleanup_(freep) char *users = NULL;
     const char *root = manager->options.root;
+    bool changed = false, by_user_data = false;
     unsigned n = 0;
-    bool changed = false;
     int r;
 
     if (manager->config->max_pods)
         n = interfaces_attached(manager, 0);
-    r = nodeadm_set_max_pods(root, n, &changed, &users);
+    if (n > 0)
+        by_user_data = user_data_sets_max_pods(manager);
+    r = nodeadm_set_max_pods(root, by_user_data ? 0 : n, &changed, &users);
     if (r < 0)
         log_at(
             LOG_WARNING, r, MESSAGE_MAX_PODS_FAILED,
@@ -37,11 +44,11 @@ static void handover_pods(const Manager *manager)
             "kubelet's maxPods without these %u interfaces yourself, or mend it and restart multus-eksd, "
             "nodeadm-run and kubelet",
             root, n);
-    else if (r == NODEADM_E_USERS)
+    else if (r == NODEADM_E_USERS || (r == 0 && by_user_data))
         log_at(LOG_NOTICE, 0, MESSAGE_MAX_PODS_LEFT,
                "%s sets the number of pods, and is left alone; see that it leaves out the %u interfaces of "
                "network card 0 that are not the VPC CNI's",
-               users, n);
+               users ?: "The user data", n);
     else if (r == 0 && changed && n > 0)
         log_at(LOG_INFO, 0, MESSAGE_MAX_PODS_SET,
                "nodeadm is told to reckon the number of pods without %u interfaces", n);

@@ -12,15 +12,16 @@
  * nodeadm merges the user data with every *.yaml, *.yml and *.json of /etc/eks/nodeadm.d, by name, the
  * last one winning; other names are passed over, and so is our temporary file. An explicit maxPods wins
  * over any expression, and a --max-pods among the flags over both, wherever they stand. What stands in
- * that directory is seen here; the user data is not looked at: its maxPods wins by nodeadm's own rule, its
- * maxPodsExpression loses against ours.
+ * that directory is seen here; the user data is the caller's to look at, by nodeadm_sets_max_pods().
  *
  * Owners of interfaces. nodeadm's hook of udev asks its cache for the owner of an interface, by name, before
  * it decides itself; "cni" means hands off. Our udev rules keep the hook from running at all for our
  * interfaces, so this is for an image without them.
  *
- * Limit: maxPods is looked for as a word with a colon, not by parsing YAML. A block of text inside a
- * file that happens to have such a line is taken for a setting, which leaves the node as it was.
+ * Limit: maxPods is looked for as a word with a colon, not by parsing YAML or MIME. A block of text that
+ * happens to have such a line is taken for a setting, which leaves the node as it was. User data that is
+ * compressed or encoded is not looked into: a maxPods there wins all the same, by nodeadm's own rule, and
+ * an expression there loses against ours.
  */
 
 #include "nodeadm.h"

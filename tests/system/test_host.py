@@ -73,6 +73,32 @@ def test_max_pods_of_the_user(region, eks, root):
     assert int(entries[0]["PRIORITY"]) == 5
 
 
+def user_data(kubelet) -> str:
+    """As nodeadm takes it: parts of several kinds, one of them its own."""
+    return ("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"B\"\n\n--B\n"
+            "Content-Type: text/x-shellscript\n\n#!/bin/sh\necho hello\n--B\n"
+            "Content-Type: application/node.eks.aws\n\napiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\n"
+            f"spec:\n  kubelet:\n{kubelet}\n--B--\n")
+
+
+@pytest.mark.parametrize("kubelet, left", [
+    ("    config:\n      maxPods: 20", True),
+    ("    maxPodsExpression: \"max_pods - 10\"", True),
+    ("    config:\n      registryPullQPS: 20", False),
+], ids=["maxPods", "maxPodsExpression", "none"])
+def test_max_pods_of_the_user_data(tmp_path, root, kubelet, left):
+    """Ours would win over an expression there, and would mean nothing beside an explicit number."""
+    scenario = default_scenario()
+    scenario["instances"][0]["user_data"] = user_data(kubelet)
+    with Topology(scenario) as region, Daemon(region.node, tmp_path,
+                                              arguments=[f"--root={root}"]) as daemon:
+        assert daemon.wait_ready()["phase"] == "ready"
+        assert (root / DROP_IN).exists() != left
+        entries = daemon.log(message_ids()["MAX_PODS_LEFT"])
+        assert len(entries) == left
+        assert all("user data" in e["MESSAGE"] and int(e["PRIORITY"]) == 5 for e in entries)
+
+
 def test_max_pods_unwritable(region, eks, root):
     (root / "etc/eks/nodeadm.d").write_text("")
     eks.start()
