@@ -56,7 +56,7 @@ def _number(value) -> str:
 
 def _cells(row: Row) -> list:
     budget = _number(row.budget)
-    if row.of_ratio:
+    if row.of_ratio and row.budget is not None:
         budget = f"x {row.budget:.2f}"
     return [row.group, row.what, f"{_number(row.value)} {row.unit}".strip(), _number(row.worst),
             _number(row.floor), f"{row.ratio:.3f}" if row.ratio else "", budget,
