@@ -181,7 +181,7 @@ demo: deps ## a simulated node boots on real interfaces, twice
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) tests/demo.py
 
-bench: all ## the budgets, as ratios to the floor; BENCH_FLAGS="--only boot --report"
+bench: all $(TOOLS) ## the budgets, as ratios to the floor; BENCH_FLAGS="--only boot --report"
 	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m bench $(BENCH_FLAGS)
 
 FUZZ_SECONDS ?= 600

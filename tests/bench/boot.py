@@ -8,7 +8,7 @@ from certificates import install
 from ec2sim.node import Topology
 
 from . import world
-from .run import Run, cpu_seconds, memory
+from .run import Run, cpu_seconds, memory, parts
 from .table import Row, row_of
 
 MIB = 1024
@@ -100,8 +100,7 @@ def _memory_rows(runs: list, what: str, budget=None) -> list:
     middle = sorted(runs, key=lambda r: r["memory"]["Rss"])[len(runs) // 2]["memory"]
     rows = [row_of([r["memory"][kind] / MIB for r in runs], "memory", f"{what}: {kind}", "MiB",
                    budget=budget if kind == "Rss" else None) for kind in ("Rss", "Pss")]
-    rows[0].note = ", ".join(f"{part} {size / MIB:.1f}" for part, size in middle.items()
-                             if part not in ("Rss", "Pss") and size >= 100)
+    rows[0].note = parts(middle)
     return rows
 
 

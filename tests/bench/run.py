@@ -55,6 +55,12 @@ def memory(pid: int) -> dict:
     return parts
 
 
+def parts(usage: dict) -> str:
+    """What the memory is made of, in words."""
+    return ", ".join(f"{part} {size / 1024:.1f}" for part, size in usage.items()
+                     if part not in ("Rss", "Pss") and size >= 100)
+
+
 def _kind(name: str) -> str:
     if name.endswith("/multus-eksd"):
         return "program"

@@ -42,11 +42,14 @@ def _ifinfo(flags: int = 0) -> bytes:
 
 
 class Rtnl:
-    """A netlink socket in the namespace of the thread that made it; any thread may use it."""
+    """
+    A netlink socket in the namespace of the thread that made it; any thread may use it.
+    @opened: one that was opened elsewhere, for that namespace
+    """
 
-    def __init__(self):
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC,
-                                     NETLINK_ROUTE)
+    def __init__(self, opened: socket.socket | None = None):
+        self._socket = opened or socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE)
         self._socket.bind((0, 0))
         self._lock = threading.Lock()
         self._seq = 0
@@ -87,10 +90,11 @@ class Rtnl:
     def up(self, name: str) -> None:
         self._talk(RTM_NEWLINK, 0, _ifinfo(IFF_UP) + _attr(IFLA_IFNAME, _name(name)))
 
-    def add_address(self, name: str, address) -> None:
-        """Give a device an IPv4 address of its own (/32)."""
+    def add_address(self, device, address) -> None:
+        """Give a device, by its name here or its index there, an IPv4 address of its own (/32)."""
         packed = _attr(IFA_LOCAL, address.packed) + _attr(IFA_ADDRESS, address.packed)
-        head = struct.pack("=BBBBi", socket.AF_INET, 32, 0, 0, socket.if_nametoindex(name))
+        index = device if isinstance(device, int) else socket.if_nametoindex(device)
+        head = struct.pack("=BBBBi", socket.AF_INET, 32, 0, 0, index)
         self._talk(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, head + packed)
 
     def add_host_route(self, name: str, address) -> None:
