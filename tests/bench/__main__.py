@@ -8,9 +8,10 @@ import time
 
 from ec2sim.node import NamespacesUnavailable
 
-from . import boot, fleet, idle, table
+from . import boot, fleet, idle, register, table
 
-GROUPS = {"boot": boot.measure, "idle": idle.measure, "fleet": fleet.measure}
+GROUPS = {"boot": boot.measure, "idle": idle.measure, "fleet": fleet.measure,
+          "register": register.measure}
 
 
 def _arguments():
