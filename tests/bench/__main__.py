@@ -8,10 +8,10 @@ import time
 
 from ec2sim.node import NamespacesUnavailable
 
-from . import boot, fleet, idle, register, table
+from . import answers, boot, fleet, idle, register, table
 
 GROUPS = {"boot": boot.measure, "idle": idle.measure, "fleet": fleet.measure,
-          "register": register.measure}
+          "register": register.measure, "answers": answers.measure}
 
 
 def _arguments():
