@@ -8,10 +8,10 @@ import time
 
 from ec2sim.node import NamespacesUnavailable
 
-from . import answers, boot, fleet, idle, register, table
+from . import answers, appear, boot, fleet, idle, register, table
 
 GROUPS = {"boot": boot.measure, "idle": idle.measure, "fleet": fleet.measure,
-          "register": register.measure, "answers": answers.measure}
+          "register": register.measure, "answers": answers.measure, "watch": appear.measure}
 
 
 def _arguments():
