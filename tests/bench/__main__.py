@@ -8,10 +8,11 @@ import time
 
 from ec2sim.node import NamespacesUnavailable
 
-from . import answers, appear, boot, fleet, idle, register, table
+from . import answers, appear, boot, fleet, idle, podfleet, register, table
 
 GROUPS = {"boot": boot.measure, "idle": idle.measure, "fleet": fleet.measure,
-          "register": register.measure, "answers": answers.measure, "watch": appear.measure}
+          "register": register.measure, "answers": answers.measure, "watch": appear.measure,
+          "podfleet": podfleet.measure}
 
 
 def _arguments():
