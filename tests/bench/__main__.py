@@ -8,11 +8,11 @@ import time
 
 from ec2sim.node import NamespacesUnavailable
 
-from . import answers, appear, boot, fleet, idle, podfleet, register, table
+from . import answers, appear, boot, fleet, idle, podfleet, published, register, table
 
 GROUPS = {"boot": boot.measure, "idle": idle.measure, "fleet": fleet.measure,
           "register": register.measure, "answers": answers.measure, "watch": appear.measure,
-          "podfleet": podfleet.measure}
+          "podfleet": podfleet.measure, "published": published.measure}
 
 
 def _arguments():
