@@ -375,6 +375,15 @@ static void call_on_ok(AwsCall *call, const HttpReply *reply)
     call_take_token(call);
 }
 
+/* With DryRun, 412 and this code are how EC2 says yes. */
+static bool reply_is_dry_run(const AwsCall *call, const HttpReply *reply)
+{
+    _cleanup_(aws_error_reply_done) AwsErrorReply error = {0};
+
+    return call->query.dry_run && reply->error == 0 && reply->status == 412 &&
+           aws_decode_error(reply->body, reply->n_body, &error) == 0 && streq(error.code, "DryRunOperation");
+}
+
 static void call_on_reply(const HttpReply *reply, void *userdata)
 {
     AwsCall *call = userdata;
@@ -386,6 +395,12 @@ static void call_on_reply(const HttpReply *reply, void *userdata)
         log_debug("aws: %s: 200 after %llu us, %zu bytes", call->query.action,
                   (unsigned long long)reply->elapsed, reply->n_body);
         call_on_ok(call, reply);
+        return;
+    }
+    if (reply_is_dry_run(call, reply)) {
+        log_debug("aws: %s: would be allowed", call->query.action);
+        call_forget_error(call);
+        call_finish(call);
         return;
     }
 
@@ -502,7 +517,8 @@ static void call_take_token(AwsCall *call)
 {
     usec_t now = time_monotonic(), at;
 
-    at = aws_bucket_take(aws_bucket(call->aws, call->query.action), call->mutating, now);
+    at = aws_bucket_take(aws_bucket(call->aws, call->query.action), action_is_mutating(call->query.action),
+                         now);
     call_set_state(call, CALL_WAITING_BUCKET);
     if (at >= call->deadline) {
         if (call->error == 0)
@@ -553,7 +569,7 @@ int aws_call(Aws *aws, AwsQuery *query_take, usec_t deadline, unsigned flags, Aw
         .started = time_monotonic(),
         .deadline = deadline,
         .flags = flags,
-        .mutating = action_is_mutating(query_take->action),
+        .mutating = !query_take->dry_run && action_is_mutating(query_take->action),
         .handler = handler,
         .userdata = userdata,
     };

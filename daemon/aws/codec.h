@@ -18,6 +18,7 @@ typedef struct AwsQuery {
     AwsService service;
     const char *action; /* static */
     KeyValueList parameters;
+    bool dry_run; /* see aws_query_set_dry_run() */
 } AwsQuery;
 
 /* An error as the service wrote it. */
@@ -92,6 +93,18 @@ int autoscaling_query_record_lifecycle_action_heartbeat(const char *group, const
 
 /** aws_query_set_page() - ask for the page that the token names; 0 or -ENOMEM */
 int aws_query_set_page(AwsQuery *query, const char *next_token);
+
+/**
+ * aws_query_set_dry_run() - ask only whether the action would be allowed, without carrying it out
+ *
+ * For EC2's actions but the four that assign and unassign addresses, which have no such parameter; Auto
+ * Scaling has none at all. EC2 answers 412 DryRunOperation when the action would be allowed, which
+ * aws_call() takes for success, and UnauthorizedOperation when not (EC2 API Reference, "Common query
+ * parameters").
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int aws_query_set_dry_run(AwsQuery *query);
 
 /** aws_query_encode() - the body: application/x-www-form-urlencoded, RFC 3986 escapes; freed by the caller;
  * NULL when out of memory */

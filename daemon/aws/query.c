@@ -363,6 +363,18 @@ int aws_query_set_page(AwsQuery *query, const char *next_token)
     return keyvalue_list_set(&query->parameters, "NextToken", next_token);
 }
 
+int aws_query_set_dry_run(AwsQuery *query)
+{
+    int r;
+
+    assert(query->service == AWS_SERVICE_EC2);
+
+    r = keyvalue_list_set(&query->parameters, "DryRun", "true");
+    if (r == 0)
+        query->dry_run = true;
+    return r;
+}
+
 /* RFC 3986, 2.3: these stand for themselves; everything else is %XX, space included. */
 static int append_escaped(Buf *buf, const char *s)
 {

@@ -70,7 +70,7 @@ static void print_describe(void)
     static const char *const ids[] = {"i-1", "i-2", NULL}, *const none[] = {NULL};
     static const Ec2Filter filters[] = {{"tag:multus-eks:instance-id", ids}, {"status", ids}, {NULL, NULL}};
     static const Ec2Filter no_filters[] = {{NULL, none}};
-    AwsQuery page = {0};
+    AwsQuery page = {0}, dry_run = {0};
 
     PRINT(ec2_query_describe_network_interfaces(filters, out));
     PRINT(ec2_query_describe_network_interfaces(no_filters, out));
@@ -86,6 +86,10 @@ static void print_describe(void)
     if (ec2_query_describe_subnets(filters, &page) < 0 || aws_query_set_page(&page, "a/b+c==") < 0)
         failures++;
     print("aws_query_set_page()", 0, &page);
+
+    if (ec2_query_describe_instances(ids, &dry_run) < 0 || aws_query_set_dry_run(&dry_run) < 0)
+        failures++;
+    print("aws_query_set_dry_run()", 0, &dry_run);
 }
 
 int main(void)

@@ -382,6 +382,47 @@ static void test_parallel(void **state)
     assert_int_equal(fixture->n_ec2, 13);
 }
 
+static void call_dry_run(Fixture *fixture, unsigned flags, Answer *answer)
+{
+    AwsQuery query;
+
+    assert_int_equal(ec2_query_delete_network_interface("eni-1", &query), 0);
+    assert_int_equal(aws_query_set_dry_run(&query), 0);
+    start(fixture, &query, PATIENCE, flags, answer);
+    fake_run_until(fixture->event, &answer->done);
+}
+
+/* 412 is a yes to the question whether, and to no other; a question changes nothing, so it is asked again. */
+static void test_dry_run(void **state)
+{
+    Fixture *fixture = *state;
+    Answer allowed = {0}, denied = {0}, lost = {0}, in_earnest = {0};
+    SCRIPT(fixture, {.status = 412, .body = ERROR("DryRunOperation", "would have succeeded")},
+           {.status = 403, .body = ERROR("UnauthorizedOperation", "no")}, {.how = FAKE_CLOSE},
+           {.status = 412, .body = ERROR("DryRunOperation", "would have succeeded")});
+
+    call_dry_run(fixture, 0, &allowed);
+    assert_true(allowed.ok);
+    assert_string_equal(
+        fixture->last_body,
+        "Action=DeleteNetworkInterface&Version=2016-11-15&NetworkInterfaceId=eni-1&DryRun=true");
+
+    call_dry_run(fixture, 0, &denied);
+    assert_false(denied.ok);
+    assert_int_equal(denied.class, AWS_ERROR_DENIED);
+
+    call_dry_run(fixture, AWS_CALL_NO_BLIND_RETRY, &lost);
+    assert_true(lost.ok);
+    assert_int_equal(lost.n_tries, 2);
+    assert_false(lost.ambiguous);
+    assert_int_equal(aws_statistics(fixture->aws)->n_calls, 4);
+    assert_int_equal(aws_statistics(fixture->aws)->n_mutating, 0);
+
+    call_delete(fixture, PATIENCE, 0, &in_earnest);
+    assert_false(in_earnest.ok);
+    assert_string_equal(in_earnest.code, "DryRunOperation");
+}
+
 static void test_endpoints(void **state)
 {
     static const char *const bad[] = {"", "ec2.amazonaws.com", "https://"};
@@ -411,6 +452,7 @@ int main(void)
         TEST(test_no_role),
         TEST(test_pages),
         TEST(test_parallel),
+        TEST(test_dry_run),
         TEST(test_endpoints),
     };
 
