@@ -8,12 +8,12 @@ but AWS documents are left out, and so refused: a test should learn of them.
 
 from .action import Action
 from .ec2_records import (INSTANCE_STATES, eni_record, instance_type_record, ipv6_association_id,
-                          reservation_of_cidr_record, reservation_record, state_record,
-                          subnet_record)
+                          reservation_of_cidr_record, reservation_record, security_group_record,
+                          state_record, subnet_record)
 from .ec2_tags import tagged_resources
 from .errors import AwsError
 from .filters import matcher, paginate
-from .params import FILTERS, integer, listing, text
+from .params import FILTERS, integer, listing, text, unsupported
 
 _PAGES = {"MaxResults": integer(), "NextToken": text()}
 
@@ -221,6 +221,25 @@ def get_subnet_cidr_reservations(world, caller, params) -> dict:
             "subnetIpv6CidrReservationSet": by_family[6], "nextToken": token}
 
 
+# -- security groups -------------------------------------------------------
+
+_GROUP_FILTERS = {
+    "description": _attribute("name"),
+    "group-id": _attribute("id"),
+    "group-name": _attribute("name"),
+    "owner-id": lambda w, g: w.account_id,
+    "vpc-id": _attribute("vpc_id"),
+}
+
+
+def describe_security_groups(world, caller, params) -> dict:
+    """Without a default VPC, which nobody here has, a group cannot be asked for by its name."""
+    groups = _select(world, params, "GroupId", world.group, world.groups.values(), _GROUP_FILTERS)
+    page, token = paginate(params, groups, lambda group: group.id, "GroupId")
+    return {"securityGroupInfo": [security_group_record(world, group) for group in page],
+            "nextToken": token}
+
+
 # -- tags ------------------------------------------------------------------
 
 class _Tag:
@@ -300,6 +319,8 @@ ACTIONS = [
     _describe("DescribeNetworkInterfaces", describe_network_interfaces, "NetworkInterfaceId"),
     _describe("DescribeInstances", describe_instances, "InstanceId"),
     _describe("DescribeSubnets", describe_subnets, "SubnetId"),
+    _describe("DescribeSecurityGroups", describe_security_groups, "GroupId",
+              {"GroupName": unsupported()}),
     _describe("DescribeTags", describe_tags),
     _describe("DescribeInstanceTypes", describe_instance_types, "InstanceType"),
     _describe("GetSubnetCidrReservations", get_subnet_cidr_reservations,

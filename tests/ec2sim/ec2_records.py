@@ -148,8 +148,9 @@ def instance_record(world, instance) -> dict:
         },
         "maintenanceOptions": {"autoRecovery": "default"},
         "metadataOptions": {
-            "state": "applied", "httpTokens": "required", "httpPutResponseHopLimit": 1,
-            "httpEndpoint": "enabled", "httpProtocolIpv6": "disabled",
+            "state": "applied", "httpTokens": instance.http_tokens,
+            "httpPutResponseHopLimit": instance.hop_limit,
+            "httpEndpoint": instance.http_endpoint, "httpProtocolIpv6": "disabled",
             "instanceMetadataTags": "disabled",
         },
     }
@@ -196,6 +197,23 @@ def subnet_record(world, subnet) -> dict:
             "hostnameType": "ip-name", "enableResourceNameDnsARecord": False,
             "enableResourceNameDnsAAAARecord": False,
         },
+    }
+
+
+def security_group_record(world, group) -> dict:
+    """SecurityGroup. Here none has rules but the one that every group begins with: all may go out."""
+    return {
+        "groupId": group.id,
+        "groupName": group.name,
+        "groupDescription": group.name,
+        "ownerId": world.account_id,
+        "vpcId": group.vpc_id,
+        "ipPermissions": [],
+        "ipPermissionsEgress": [{
+            "ipProtocol": "-1", "groups": [], "ipRanges": [{"cidrIp": "0.0.0.0/0"}],
+            "ipv6Ranges": [], "prefixListIds": [],
+        }],
+        "tagSet": tag_set(group.tags),
     }
 
 

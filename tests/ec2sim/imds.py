@@ -39,15 +39,17 @@ class ImdsSettings:
     disabled: True: 403 as with HttpEndpoint=disabled; "close": no answer at all
     token_ttl: a token ends after so many seconds, whatever was asked for
     hop_limit: the IP TTL of the reply that carries the token
+    http_tokens: what DescribeInstances says of version 1, which is refused here all the same
     fail: [{"path": prefix, "method", "k": 1, "n": 1, "status": 500} or "do": close|hang|garbage]
+    Hop limit and tokens are the instance's: EC2 tells them in its MetadataOptions.
     """
 
-    KEYS = ("disabled", "token_ttl", "hop_limit", "fail")
+    KEYS = ("disabled", "token_ttl", "hop_limit", "http_tokens", "fail")
 
-    def __init__(self):
+    def __init__(self, instance):
+        self._instance = instance
         self.disabled = False
         self.token_ttl = None
-        self.hop_limit = 1
         self.fail: list = []
 
     def update(self, spec: dict) -> None:
@@ -55,7 +57,8 @@ class ImdsSettings:
         if unknown:
             raise ValueError(f"unknown keys in imds: {sorted(unknown)}")
         for key, value in spec.items():
-            setattr(self, key, value)
+            setattr(self._instance if hasattr(self._instance, key) else self, key, value)
+        self._instance.http_endpoint = "disabled" if self.disabled is True else "enabled"
         if "fail" in spec:
             self.fail = [{"seen": 0, **rule} for rule in spec["fail"]]
 
@@ -81,7 +84,7 @@ class MetadataService:
 
     def __init__(self, region, instance):
         self._region, self._instance = region, instance
-        self.settings = ImdsSettings()
+        self.settings = ImdsSettings(instance)
         self._tokens: dict = {}
 
     # -- what there is to know ---------------------------------------------
@@ -215,7 +218,7 @@ class MetadataService:
         peer = writer.get_extra_info("socket")
         if peer.family == socket.AF_INET:
             # a container behind the node must not get it: the packet dies on the way
-            peer.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, self.settings.hop_limit)
+            peer.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, self._instance.hop_limit)
         return 200, token, {"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": str(ttl)}
 
     def _authorized(self, request) -> bool:

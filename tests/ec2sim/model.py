@@ -205,6 +205,9 @@ class Instance:
     user_data: str = ""
     tags: dict = field(default_factory=dict)
     eni_ids: list = field(default_factory=list)
+    hop_limit: int = 1
+    http_tokens: str = "required"
+    http_endpoint: str = "enabled"
     node: object = None
 
     @property

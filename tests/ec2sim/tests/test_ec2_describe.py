@@ -311,6 +311,28 @@ def test_subnet_filters(aws, name, values, count):
     assert len(reply["Subnets"]) == count
 
 
+def test_security_groups(aws):
+    every = aws.call("DescribeSecurityGroups")["SecurityGroups"]
+    assert {g["GroupId"] for g in every} == {GROUP, DEFAULT_GROUP, "sg-00000000000000e45"}
+    group, = aws.call("DescribeSecurityGroups", GroupIds=[GROUP])["SecurityGroups"]
+    assert (group["GroupName"], group["VpcId"]) == ("multus", scenario.DEFAULT_VPC)
+    named = aws.call("DescribeSecurityGroups", Filters=[{"Name": "group-name", "Values": ["mult*"]}])
+    assert [g["GroupId"] for g in named["SecurityGroups"]] == [GROUP]
+    assert aws.refusal("DescribeSecurityGroups", GroupIds=[GROUP, "sg-00000000000000bad"]) == \
+        "InvalidGroup.NotFound"
+
+
+def test_metadata_options(aws):
+    def told():
+        options = aws.call("DescribeInstances")["Reservations"][0]["Instances"][0]["MetadataOptions"]
+        return [options[key] for key in ("HttpEndpoint", "HttpTokens", "HttpPutResponseHopLimit")]
+
+    assert told() == ["enabled", "required", 1]
+    aws.world.instances[NODE].hop_limit = 2
+    aws.world.instances[NODE].http_tokens = "optional"
+    assert told() == ["enabled", "optional", 2]
+
+
 def test_cidr_reservations(aws):
     import ipaddress
     from ec2sim.model import CidrReservation

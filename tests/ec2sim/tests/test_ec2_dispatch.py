@@ -125,7 +125,7 @@ GOOD = {
     "UnassignIpv6Addresses": {"NetworkInterfaceId": "eni-1"},
     "CreateTags": {"Resources": [NODE], "Tags": [{"Key": "a"}]},
     "DescribeNetworkInterfaces": {}, "DescribeInstances": {}, "DescribeSubnets": {},
-    "DescribeTags": {}, "DescribeInstanceTypes": {},
+    "DescribeTags": {}, "DescribeInstanceTypes": {}, "DescribeSecurityGroups": {},
     "GetSubnetCidrReservations": {"SubnetId": SUBNET_A},
     "TerminateInstances": {"InstanceIds": [NODE]},
 }

@@ -119,6 +119,16 @@ def test_failures(sim):
     assert get(sim.imds, "/latest/api/token", "PUT", **{TTL: "60"})[0] == 403
 
 
+def test_options_are_the_instances(sim):
+    sim.control.put("/imds", {"hop_limit": 3, "http_tokens": "optional"})
+    instance, = sim.control.state()["instances"].values()
+    assert (instance["hop_limit"], instance["http_tokens"], instance["http_endpoint"]) == \
+        (3, "optional", "enabled")
+    sim.control.put("/imds", {"disabled": True})
+    instance, = sim.control.state()["instances"].values()
+    assert instance["http_endpoint"] == "disabled"
+
+
 def test_log(sim):
     read(sim, "meta-data/mac")
     assert [(e["method"], e["path"], e["status"]) for e in sim.control.imds_log()] == [
