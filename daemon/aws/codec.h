@@ -83,6 +83,7 @@ int ec2_query_describe_instances(const char *const *instance_ids, AwsQuery *ret)
 int ec2_query_describe_instances_filtered(const Ec2Filter *filters, AwsQuery *ret);
 int ec2_query_describe_subnets(const Ec2Filter *filters, AwsQuery *ret);
 int ec2_query_describe_instance_types(const char *instance_type, AwsQuery *ret);
+int ec2_query_describe_security_groups(const Ec2Filter *filters, AwsQuery *ret);
 int ec2_query_get_subnet_cidr_reservations(const char *subnet_id, AwsQuery *ret);
 int autoscaling_query_describe_auto_scaling_groups(const char *group, AwsQuery *ret);
 int autoscaling_query_describe_lifecycle_hooks(const char *group, AwsQuery *ret);

@@ -264,8 +264,8 @@ static int records_merge(AwsRecords *to, AwsRecords *from)
 {
     if (MOVE(to, from, network_interfaces) < 0 || MOVE(to, from, instances) < 0 ||
         MOVE(to, from, subnets) < 0 || MOVE(to, from, reservations) < 0 ||
-        MOVE(to, from, instance_types) < 0 || MOVE(to, from, groups) < 0 || MOVE(to, from, hooks) < 0 ||
-        MOVE(to, from, assigned) < 0)
+        MOVE(to, from, security_groups) < 0 || MOVE(to, from, instance_types) < 0 ||
+        MOVE(to, from, groups) < 0 || MOVE(to, from, hooks) < 0 || MOVE(to, from, assigned) < 0)
         return -ENOMEM;
 
     if (from->attachment_id) {

@@ -282,6 +282,11 @@ int ec2_query_describe_subnets(const Ec2Filter *filters, AwsQuery *ret)
     return describe_filtered("DescribeSubnets", filters, ret);
 }
 
+int ec2_query_describe_security_groups(const Ec2Filter *filters, AwsQuery *ret)
+{
+    return describe_filtered("DescribeSecurityGroups", filters, ret);
+}
+
 int ec2_query_describe_network_interface(const char *network_interface_id, AwsQuery *ret)
 {
     Builder builder = builder_start(AWS_SERVICE_EC2, "DescribeNetworkInterfaces");

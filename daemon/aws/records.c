@@ -50,6 +50,7 @@ void ec2_instance_done(Ec2Instance *instance)
     free(instance->vpc_id);
     free(instance->availability_zone);
     free(instance->state);
+    free(instance->metadata_tokens);
     ARRAY_DONE(instance->network_interfaces, instance->n_network_interfaces, ec2_network_interface_done);
     keyvalue_list_done(&instance->tags);
     *instance = (Ec2Instance){0};
@@ -68,6 +69,13 @@ void ec2_subnet_done(Ec2Subnet *subnet)
 static void reservation_done(Ec2SubnetCidrReservation *reservation)
 {
     free(reservation->subnet_id);
+}
+
+static void security_group_done(Ec2SecurityGroup *group)
+{
+    free(group->group_id);
+    free(group->group_name);
+    free(group->vpc_id);
 }
 
 static void instance_type_done(Ec2InstanceType *type)
@@ -101,6 +109,7 @@ void aws_records_done(AwsRecords *records)
     ARRAY_DONE(records->instances, records->n_instances, ec2_instance_done);
     ARRAY_DONE(records->subnets, records->n_subnets, ec2_subnet_done);
     ARRAY_DONE(records->reservations, records->n_reservations, reservation_done);
+    ARRAY_DONE(records->security_groups, records->n_security_groups, security_group_done);
     ARRAY_DONE(records->instance_types, records->n_instance_types, instance_type_done);
     ARRAY_DONE(records->groups, records->n_groups, group_done);
     ARRAY_DONE(records->hooks, records->n_hooks, hook_done);

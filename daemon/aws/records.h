@@ -51,6 +51,9 @@ typedef struct Ec2Instance {
     char *vpc_id;
     char *availability_zone;
     char *state; /* pending, running, shutting-down, terminated, stopping, stopped */
+    /* MetadataOptions: what IMDS itself does not tell. */
+    char *metadata_tokens;       /* required: version 2 only; optional; NULL: not told */
+    unsigned metadata_hop_limit; /* of the reply with the token; 0: not told */
     Ec2NetworkInterface *network_interfaces;
     size_t n_network_interfaces;
     KeyValueList tags;
@@ -73,6 +76,13 @@ typedef struct Ec2SubnetCidrReservation {
     InPrefix cidr;
     bool is_explicit; /* type explicit: EC2 hands out nothing from it; prefix otherwise */
 } Ec2SubnetCidrReservation;
+
+/* SecurityGroup, without its rules */
+typedef struct Ec2SecurityGroup {
+    char *group_id;
+    char *group_name;
+    char *vpc_id;
+} Ec2SecurityGroup;
 
 /* NetworkInfo of DescribeInstanceTypes */
 typedef struct Ec2InstanceType {
@@ -117,6 +127,8 @@ typedef struct AwsRecords {
     size_t n_subnets;
     Ec2SubnetCidrReservation *reservations;
     size_t n_reservations;
+    Ec2SecurityGroup *security_groups;
+    size_t n_security_groups;
     Ec2InstanceType *instance_types;
     size_t n_instance_types;
     AutoScalingGroup *groups;

@@ -260,6 +260,12 @@ static const Field instance_interface_set[] = {
     END,
 };
 
+static const Field metadata_options_fields[] = {
+    LEAF("httpTokens", Ec2Instance, metadata_tokens, convert_string),
+    LEAF("httpPutResponseHopLimit", Ec2Instance, metadata_hop_limit, convert_unsigned),
+    END,
+};
+
 static const Field instance_fields[] = {
     LEAF("instanceId", Ec2Instance, instance_id, convert_string),
     LEAF("instanceType", Ec2Instance, instance_type, convert_string),
@@ -267,6 +273,7 @@ static const Field instance_fields[] = {
     LEAF("vpcId", Ec2Instance, vpc_id, convert_string),
     GROUP("placement", placement_fields),
     GROUP("instanceState", instance_state_fields),
+    GROUP("metadataOptions", metadata_options_fields),
     GROUP("networkInterfaceSet", instance_interface_set),
     MEMBER("tagSet", Ec2Instance, tags, tag_set),
     END,
@@ -337,6 +344,24 @@ static const Field cidr_reservation_fields[] = {
 };
 static const Field cidr_reservation_set[] = {
     ITEM("item", AwsRecords, reservations, cidr_reservation_fields, finish_cidr_reservation),
+    END,
+};
+
+/* ------------------------------------------------------------------ security groups */
+
+static int finish_security_group(void *record)
+{
+    return ((const Ec2SecurityGroup *)record)->group_id ? 0 : -EBADMSG;
+}
+
+static const Field security_group_fields[] = {
+    LEAF("groupId", Ec2SecurityGroup, group_id, convert_string),
+    LEAF("groupName", Ec2SecurityGroup, group_name, convert_string),
+    LEAF("vpcId", Ec2SecurityGroup, vpc_id, convert_string),
+    END,
+};
+static const Field security_group_set[] = {
+    ITEM("item", AwsRecords, security_groups, security_group_fields, finish_security_group),
     END,
 };
 
@@ -517,6 +542,12 @@ static const Field reservations_reply[] = {
     GROUP("subnetIpv6CidrReservationSet", cidr_reservation_set),
     END,
 };
+static const Field security_groups_reply[] = {
+    EC2_REQUEST_ID,
+    EC2_NEXT_TOKEN,
+    GROUP("securityGroupInfo", security_group_set),
+    END,
+};
 static const Field groups_reply[] = {GROUP("DescribeAutoScalingGroupsResult", describe_groups_result),
                                      METADATA, END};
 static const Field hooks_reply[] = {GROUP("DescribeLifecycleHooksResult", describe_hooks_result), METADATA,
@@ -543,6 +574,7 @@ const Field *schema_reply(AwsService service, const char *action)
         {AWS_SERVICE_EC2, "DescribeInstances", instances_reply},
         {AWS_SERVICE_EC2, "DescribeSubnets", subnets_reply},
         {AWS_SERVICE_EC2, "DescribeInstanceTypes", instance_types_reply},
+        {AWS_SERVICE_EC2, "DescribeSecurityGroups", security_groups_reply},
         {AWS_SERVICE_EC2, "GetSubnetCidrReservations", reservations_reply},
         {AWS_SERVICE_AUTOSCALING, "DescribeAutoScalingGroups", groups_reply},
         {AWS_SERVICE_AUTOSCALING, "DescribeLifecycleHooks", hooks_reply},

@@ -26,6 +26,7 @@ static const struct {
     {AWS_SERVICE_AUTOSCALING, "DescribeAutoScalingGroups"},
     {AWS_SERVICE_AUTOSCALING, "DescribeLifecycleHooks"},
     {AWS_SERVICE_AUTOSCALING, "CompleteLifecycleAction"},
+    {AWS_SERVICE_EC2, "DescribeSecurityGroups"},
 };
 
 static void fuzz_reply(AwsService service, const char *action, const char *xml, size_t n)

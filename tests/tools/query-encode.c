@@ -78,6 +78,7 @@ static void print_describe(void)
     PRINT(ec2_query_describe_instances(ids, out));
     PRINT(ec2_query_describe_instances_filtered(filters, out));
     PRINT(ec2_query_describe_subnets(filters, out));
+    PRINT(ec2_query_describe_security_groups(filters, out));
     PRINT(ec2_query_describe_instance_types("m5.large", out));
     PRINT(ec2_query_get_subnet_cidr_reservations("subnet-1", out));
     PRINT(autoscaling_query_describe_auto_scaling_groups("group", out));

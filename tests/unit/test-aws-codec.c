@@ -123,6 +123,8 @@ static void test_instances(void **state)
         "status>"
         "<deleteOnTermination>true</deleteOnTermination><networkCardIndex>1</networkCardIndex></attachment>"
         "</item><item><networkInterfaceId>eni-2</networkInterfaceId></item></networkInterfaceSet>"
+        "<metadataOptions><state>applied</state><httpTokens>required</httpTokens>"
+        "<httpPutResponseHopLimit>2</httpPutResponseHopLimit></metadataOptions>"
         "<tagSet><item><key>Name</key><value>node</value></item></tagSet></item></instancesSet></item>"
         "<item><instancesSet><item><instanceId>i-2</instanceId></item></instancesSet></item>"
         "</reservationSet><nextToken>more</nextToken></DescribeInstancesResponse>";
@@ -137,6 +139,9 @@ static void test_instances(void **state)
     assert_string_equal(records.instances[0].availability_zone, "eu-west-1a");
     assert_string_equal(records.instances[0].vpc_id, "vpc-1");
     assert_string_equal(keyvalue_list_get(&records.instances[0].tags, "Name"), "node");
+    assert_string_equal(records.instances[0].metadata_tokens, "required");
+    assert_int_equal(records.instances[0].metadata_hop_limit, 2);
+    assert_null(records.instances[1].metadata_tokens);
     assert_int_equal(records.instances[0].n_network_interfaces, 2);
     eni = &records.instances[0].network_interfaces[0];
     assert_string_equal(eni->attachment.attachment_id, "eni-attach-1");
@@ -147,6 +152,29 @@ static void test_instances(void **state)
     assert_true(eni->attachment.delete_on_termination);
     assert_null(records.instances[0].network_interfaces[1].attachment.instance_id);
     assert_string_equal(records.instances[1].instance_id, "i-2");
+}
+
+static void test_security_groups(void **state)
+{
+    static const char xml[] =
+        "<DescribeSecurityGroupsResponse " NS
+        "><requestId>r</requestId><securityGroupInfo><item>"
+        "<ownerId>1</ownerId><groupId>sg-1</groupId><groupName>multus</groupName><vpcId>vpc-1</vpcId>"
+        "<ipPermissions><item><groups><item><groupId>sg-9</groupId></item></groups></item></ipPermissions>"
+        "</item><item><groupId>sg-2</groupId></item></securityGroupInfo></DescribeSecurityGroupsResponse>";
+    static const char nameless[] =
+        "<DescribeSecurityGroupsResponse><securityGroupInfo><item><groupName>a</groupName></item>"
+        "</securityGroupInfo></DescribeSecurityGroupsResponse>";
+    _cleanup_aws_records_ AwsRecords records = AWS_RECORDS_NULL;
+
+    (void)state;
+    assert_int_equal(decode("DescribeSecurityGroups", xml, &records), 0);
+    assert_int_equal(records.n_security_groups, 2);
+    assert_string_equal(records.security_groups[0].group_id, "sg-1");
+    assert_string_equal(records.security_groups[0].group_name, "multus");
+    assert_string_equal(records.security_groups[0].vpc_id, "vpc-1");
+    assert_null(records.security_groups[1].vpc_id);
+    assert_int_equal(decode("DescribeSecurityGroups", nameless, &records), -EBADMSG);
 }
 
 /* The association that counts is the associated one, whatever the order. */
@@ -369,11 +397,11 @@ static void test_errors(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_create),        cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_instances),     cmocka_unit_test(test_subnets),
-        cmocka_unit_test(test_other_replies), cmocka_unit_test(test_autoscaling),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_ceilings),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_create),      cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_instances),   cmocka_unit_test(test_security_groups),
+        cmocka_unit_test(test_subnets),     cmocka_unit_test(test_other_replies),
+        cmocka_unit_test(test_autoscaling), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_ceilings),    cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
