@@ -58,7 +58,8 @@ struct Aws {
     char *region;
     Endpoint endpoints[_AWS_SERVICE_MAX];
     usec_t request_timeout;
-    int64_t clock_offset;
+    int64_t clock_offset;     /* what signatures are corrected by */
+    int64_t clock_difference; /* what the last reply said */
     ActionBucket buckets[ACTIONS_MAX];
     AwsStatistics statistics;
     size_t n_calls;
@@ -390,6 +391,8 @@ static void call_on_reply(const HttpReply *reply, void *userdata)
 
     assert(call->state == CALL_IN_FLIGHT);
     call->slot = http_slot_free(call->slot);
+    if (reply->date > 0)
+        call->aws->clock_difference = (int64_t)reply->date - (int64_t)time_realtime();
 
     if (reply->error == 0 && reply->status == 200) {
         log_debug("aws: %s: 200 after %llu us, %zu bytes", call->query.action,
@@ -685,6 +688,11 @@ Aws *aws_free(Aws *aws)
 int64_t aws_clock_offset(const Aws *aws)
 {
     return aws->clock_offset;
+}
+
+int64_t aws_clock_difference(const Aws *aws)
+{
+    return aws->clock_difference;
 }
 
 const AwsStatistics *aws_statistics(const Aws *aws)

@@ -89,6 +89,13 @@ AwsCall *aws_call_free(AwsCall *call);
 /** aws_clock_offset() - server's clock minus ours in microseconds, 0 until it mattered */
 int64_t aws_clock_offset(const Aws *aws);
 
+/**
+ * aws_clock_difference() - server's clock minus ours at the last reply, in microseconds; 0 before the first
+ *
+ * By the reply's Date header: good to a second, and late by what the reply took.
+ */
+int64_t aws_clock_difference(const Aws *aws);
+
 /** aws_statistics() - counters since aws_new() */
 const AwsStatistics *aws_statistics(const Aws *aws);
 

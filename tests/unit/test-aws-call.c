@@ -316,14 +316,16 @@ static void test_clock_skew(void **state)
     char date[64], day[16];
     Answer answer = {0};
     SCRIPT(fixture, {.status = 400, .body = ERROR("RequestExpired", "late"), .headers = date},
-           {.body = DELETED});
+           {.body = DELETED, .headers = date});
 
+    assert_int_equal(aws_clock_difference(fixture->aws), 0);
     (void)strftime(date, sizeof(date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime(&server));
     (void)strftime(day, sizeof(day), "%Y%m%d", gmtime(&server));
     call_delete(fixture, PATIENCE, 0, &answer);
     assert_true(answer.ok);
     assert_int_equal(fixture->n_keys, 1);
     assert_in_range(aws_clock_offset(fixture->aws), 3595 * USEC_PER_SEC, 3605 * USEC_PER_SEC);
+    assert_in_range(aws_clock_difference(fixture->aws), 3595 * USEC_PER_SEC, 3605 * USEC_PER_SEC);
     assert_non_null(strstr(fixture->last_authorization, day));
 }
 
