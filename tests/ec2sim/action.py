@@ -23,9 +23,14 @@ class Action:
 
 @dataclass
 class Caller:
-    """Who signed the request; @instance_id is None for an operator's key."""
+    """
+    Who signed the request; @instance_id is None for an operator's key.
+    @denied: permissions taken from the role
+    @policy: all that the role may do (iam.Policy); None: everything
+    """
 
     account_id: str = "123456789012"
     role_name: str = "operator"
     instance_id: str = None
     denied: set = field(default_factory=set)
+    policy: object = None

@@ -86,6 +86,10 @@ class ControlClient:
     def deny(self, *actions: str, role: str = "multus-node") -> None:
         self.put("/denied", {"role": role, "actions": list(actions)})
 
+    def policy(self, document, role: str = "multus-node") -> None:
+        """All that the role may do from now on; None: everything."""
+        self.put("/policy", {"role": role, "document": document})
+
     def plug(self, **settings) -> None:
         self.put("/plug", settings)
 

@@ -9,7 +9,7 @@ import ipaddress
 import json
 from datetime import datetime, timedelta
 
-from . import scenario, wire
+from . import iam, scenario, wire
 from .errors import AwsError
 
 _SKIPPED = ("pool4", "pool6", "node")
@@ -104,6 +104,13 @@ class Control:
     def _put_denied(self, body) -> dict:
         self._region.deny(body.get("role", "multus-node"), body["actions"])
         return plain(self._region.denied)
+
+    def _put_policy(self, body) -> dict:
+        role, document = body.get("role", "multus-node"), body["document"]
+        self._region.policies.pop(role, None)
+        if document is not None:
+            self._region.policies[role] = iam.Policy(document)
+        return {}
 
     def _put_consistency(self, body) -> dict:
         self._world.not_found_seconds = float(body["not_found_seconds"])

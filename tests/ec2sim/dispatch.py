@@ -10,7 +10,7 @@ simulator's own is logged and answered as AWS answers its own, with 500.
 import hashlib
 import logging
 
-from . import autoscaling, ec2, params, xmlout
+from . import autoscaling, ec2, iam, params, xmlout
 from .errors import AwsError
 
 _LOG = logging.getLogger("ec2sim")
@@ -79,8 +79,8 @@ def _parse(service, action, flat) -> dict:
 
 def _authorize(world, service, action, arguments, caller) -> None:
     """
-    Refuse what the caller's role was denied. Tags in a Create need
-    ec2:CreateTags besides, as on AWS.
+    Refuse what the caller's role was denied, or what its policy does not
+    allow. Tags in a Create need ec2:CreateTags besides, as on AWS.
     """
     wanted = [f"{service}:{action.name}"]
     if arguments.get("TagSpecification"):
@@ -88,12 +88,17 @@ def _authorize(world, service, action, arguments, caller) -> None:
     for name in wanted:
         if name in caller.denied:
             raise _refusal(world, service, name, caller)
+    if caller.policy is not None:
+        refused = iam.refused(caller.policy, world, caller, wanted[0], arguments)
+        if refused:
+            raise _refusal(world, service, refused[0], caller, refused[1])
 
 
-def _refusal(world, service, permission, caller) -> AwsError:
+def _refusal(world, service, permission, caller, arn="") -> AwsError:
     who = (f"arn:{world.partition}:sts::{caller.account_id}:assumed-role/"
            f"{caller.role_name}/{caller.instance_id or caller.role_name}")
-    text = (f"User: {who} is not authorized to perform: {permission} because no "
+    resource = f" on resource: {arn}" if arn not in ("", "*") else ""
+    text = (f"User: {who} is not authorized to perform: {permission}{resource} because no "
             f"identity-based policy allows the {permission} action")
     if service == "autoscaling":
         return AwsError("AccessDenied", text, 403)

@@ -27,6 +27,7 @@ class Region:
         self.gate = Gate()
         self.credentials = Credentials(clock)
         self.denied: dict = {}
+        self.policies: dict = {}
         self.metadata: dict = {}
         self.unsigned_payload = False
         self.plugger = plugger(self.latency, self.gate, self.log)

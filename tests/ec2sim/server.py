@@ -56,7 +56,8 @@ class Call:
                                          self.mutating)
             self.entry["request_id"] = self.id
         return Caller(region.world.account_id, credential.role, instance_id,
-                      region.denied.get(credential.role, set()))
+                      region.denied.get(credential.role, set()),
+                      region.policies.get(credential.role))
 
     def carry_out(self, caller):
         return dispatch.dispatch(self.region.world, self.service, self.action, self.version,
