@@ -20,6 +20,7 @@ tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 networkdir  ?= $(prefix)/lib/systemd/network
 udevrulesdir ?= $(prefix)/lib/udev/rules.d
 mandir      ?= $(prefix)/share/man
+datadir     ?= $(prefix)/share/multus-eks
 docdir      ?= $(prefix)/share/doc/multus-eks
 completiondir ?= $(prefix)/share/bash-completion/completions
 DESTDIR     ?=
@@ -225,6 +226,7 @@ install: all ## install under DESTDIR and prefix
 		install -D -m 0644 -t $(DESTDIR)$(mandir)/man$${page##*.} man/$$page || exit; done
 	install -D -m 0644 -t $(DESTDIR)$(docdir) README.md LICENSE
 	install -D -m 0644 -t $(DESTDIR)$(docdir)/examples conf/examples/*.conf conf/examples/*.yaml
+	install -D -m 0644 -t $(DESTDIR)$(datadir) conf/iam-policy.json
 	install -D -m 0644 conf/multus-eksctl.bash $(DESTDIR)$(completiondir)/multus-eksctl
 
 uninstall: ## remove what install installed, but the configuration
@@ -239,7 +241,7 @@ uninstall: ## remove what install installed, but the configuration
 	rm -f $(DESTDIR)$(udevrulesdir)/85-multus-eks.rules $(DESTDIR)$(udevrulesdir)/95-multus-eks-quiet.rules
 	rm -f $(DESTDIR)$(networkdir)/05-multus-eks.network
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$$page; done
-	rm -rf $(DESTDIR)$(docdir)
+	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(datadir)
 	-rmdir $(DESTDIR)$(libexecdir)/multus-eks $(DESTDIR)$(sysconfdir)/multus-eks.conf.d
 
 clean: ## remove every build directory

@@ -19,12 +19,14 @@ _multus_eksctl() {
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        offers="status addresses register unregister plan check-config --help --version"
-    elif [[ $previous == --socket ]]; then
+        offers="status addresses register unregister plan check-config policy --help --version"
+    elif [[ $previous == --socket || $previous == --config ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
     elif [[ $previous == --interface ]]; then
         offers=$(multus-eksctl status 2>/dev/null | awk 'NR > 2 { print $1 }')
+    elif [[ $previous == --partition ]]; then
+        offers="aws aws-cn aws-us-gov"
     elif [[ $previous == --owner || $previous == --timeout ]]; then
         return
     else
@@ -37,6 +39,7 @@ _multus_eksctl() {
             [[ $word == -* ]] || offers=$(_multus_eksctl_addresses)
             ;;
         plan) offers="--json --config --help" ;;
+        policy) offers="--config --partition --no-registration --help" ;;
         check-config)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return

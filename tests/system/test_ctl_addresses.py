@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -130,18 +131,34 @@ COMPLETION = os.path.abspath("conf/multus-eksctl.bash")
 
 @pytest.mark.parametrize("words, wanted", [
     (["multus-eksctl", "re"], {"register"}),
-    (["multus-eksctl", ""], {"status", "addresses", "register", "unregister", "plan", "check-config",
-                             "--help", "--version"}),
+    (["multus-eksctl", "policy", "--partition", "aws-c"], {"aws-cn"}),
     (["multus-eksctl", "addresses", "--"], {"--json", "--watch", "--socket", "--help"}),
     (["multus-eksctl", "register", "--o"], {"--owner"}),
     (["multus-eksctl", "unregister", "--i"], set()),
 ])
 def test_completion(words, wanted):
+    assert complete(*words) == wanted
+
+
+def complete(*words) -> set:
     script = f"""source {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
                  _multus_eksctl; printf '%s\\n' "${{COMPREPLY[@]}}" """
     result = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True,
                             check=True)
-    assert set(result.stdout.split()) == wanted
+    return set(result.stdout.split())
+
+
+def offered(*arguments, first) -> set:
+    """What a --help lists, by the pattern of a line's first word."""
+    text = subprocess.run([CTL, *arguments, "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(rf"^  (?:-\w, )?({first})", text, re.M))
+
+
+def test_completion_knows_all_that_help_does():
+    commands = offered(first=r"[a-z][a-z-]*")
+    assert complete("multus-eksctl", "") == commands | {"--help", "--version"}
+    for command in commands - {"check-config"}:  # which takes a file
+        assert complete("multus-eksctl", command, "--") == offered(command, first=r"--[a-z-]+"), command
 
 
 def test_completion_of_registered_addresses(daemon):
