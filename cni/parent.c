@@ -13,18 +13,12 @@
  */
 
 #include "cni/parent.h"
+#include "util/fs.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <sched.h>
-#include <unistd.h>
-
-static void closep(const int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-}
 
 static void nl_socket_freep(struct nl_sock **socket)
 {
@@ -39,8 +33,8 @@ static void rtnl_link_putp(struct rtnl_link **link)
 /* Returns a negative errno: of open() and setns(), or libnl's as EIO. */
 static int connect_in(const char *netns, struct nl_sock *socket)
 {
-    _cleanup_(closep) int fd_own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    _cleanup_(closep) int fd_other = open(netns, O_RDONLY | O_CLOEXEC);
+    _cleanup_close_ int fd_own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    _cleanup_close_ int fd_other = open(netns, O_RDONLY | O_CLOEXEC);
     int r;
 
     if (fd_own < 0 || fd_other < 0 || setns(fd_other, CLONE_NEWNET) < 0)

@@ -6,6 +6,7 @@
 #include "util/macro.h"
 #include <limits.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 typedef enum FsSync {
     FS_SYNC_NO,  /* atomic for readers, may be lost or empty after a power failure: /run */
@@ -56,3 +57,12 @@ int fs_remove_file(const char *path, bool *ret_changed);
 
 /** fs_path() - format a path; 0 or -ENAMETOOLONG */
 int fs_path(char ret[static PATH_MAX], const char *format, ...) _printf_(2, 3);
+
+/** closep() - for _cleanup_close_: close what is open */
+static inline void closep(const int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+}
+
+#define _cleanup_close_ _cleanup_(closep)
