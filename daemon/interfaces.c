@@ -21,10 +21,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Reserved for the tables and rules of host_address = yes (README, "Addresses on the host"). */
-#define TABLE_BASE    20000
-#define PRIORITY_BASE 31000
-
 /* The VPC's router answers to this address in every subnet (VPC User Guide, "Subnet routing"). */
 #define IPV6_ROUTER "fe80:ec2::1"
 
@@ -172,8 +168,8 @@ static int interface_make_spec(Interface *interface, const Ec2NetworkInterface *
         .mtu = desired->mtu,
         .timeout = interface->manager->config->attach_timeout,
         .was_up = interface_was_up(interface),
-        .table = TABLE_BASE + desired->position,
-        .priority = PRIORITY_BASE + desired->position,
+        .table = LINK_TABLE_BASE + desired->position,
+        .priority = LINK_PRIORITY_BASE + desired->position,
         .userdata = interface,
     };
     int r;

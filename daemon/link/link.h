@@ -50,6 +50,10 @@ typedef struct LinkAddress {
     InAddr gateway;  /* first host address of the subnet (VPC router) */
 } LinkAddress;
 
+/* Reserved for the tables and rules of host_address = yes (README, "Addresses on the host"). */
+#define LINK_TABLE_BASE    20000u
+#define LINK_PRIORITY_BASE 31000u
+
 typedef struct LinkSpec {
     MacAddr mac;
     char ifname[IFNAMSIZ];
@@ -60,8 +64,8 @@ typedef struct LinkSpec {
     bool was_up;              /* in this boot: when it is not here, a pod has it, and it is not waited for */
     LinkAddress addresses[2]; /* IPv4, IPv6 */
     size_t n_addresses;       /* 0: host_address = no */
-    uint32_t table;           /* 20000 + position */
-    uint32_t priority;        /* 31000 + position */
+    uint32_t table;           /* LINK_TABLE_BASE + position */
+    uint32_t priority;        /* LINK_PRIORITY_BASE + position */
     void *userdata;           /* whatever the owner wants to find again */
 } LinkSpec;
 
