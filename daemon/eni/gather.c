@@ -186,6 +186,11 @@ Aws *gather_aws(const Gather *gather)
     return gather->aws;
 }
 
+const char *gather_role(const Gather *gather)
+{
+    return credentials_role(gather->credentials);
+}
+
 const Metadata *gather_metadata(const Gather *gather)
 {
     return gather->metadata;

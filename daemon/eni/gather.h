@@ -38,6 +38,9 @@ void gather_set_fresh(Gather *gather, bool fresh);
 /** gather_aws() - the session for further calls; NULL before METADATA */
 Aws *gather_aws(const Gather *gather);
 
+/** gather_role() - name of the instance's role; NULL as long as no credentials were asked for */
+const char *gather_role(const Gather *gather);
+
 /** gather_metadata() - NULL before METADATA */
 const Metadata *gather_metadata(const Gather *gather);
 
