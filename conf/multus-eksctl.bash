@@ -19,9 +19,12 @@ _multus_eksctl() {
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        offers="status addresses register unregister plan check-config policy --help --version"
+        offers="status addresses register unregister plan check-config policy doctor --help --version"
     elif [[ $previous == --socket || $previous == --config ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+    elif [[ $previous == --root ]]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
     elif [[ $previous == --interface ]]; then
         offers=$(multus-eksctl status 2>/dev/null | awk 'NR > 2 { print $1 }')
@@ -40,6 +43,7 @@ _multus_eksctl() {
             ;;
         plan) offers="--json --config --help" ;;
         policy) offers="--config --partition --no-registration --help" ;;
+        doctor) offers="--json --image --root --config --socket --timeout --no-registration --help" ;;
         check-config)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return

@@ -38,6 +38,9 @@ int ctl_plan(int argc, char **argv);
 /** ctl_check_config() - whether the daemon would accept a configuration file */
 int ctl_check_config(int argc, char **argv);
 
+/** ctl_doctor() - what would go wrong, and how to mend it */
+int ctl_doctor(int argc, char **argv);
+
 /** ctl_policy() - the IAM policy for a configuration */
 int ctl_policy(int argc, char **argv);
 

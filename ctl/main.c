@@ -24,6 +24,7 @@ static const Command commands[] = {
     {"unregister", "give addresses back", ctl_unregister},
     {"plan", "show what the daemon would do; changes nothing", ctl_plan},
     {"check-config", "check a configuration file", ctl_check_config},
+    {"doctor", "say what would go wrong on this node, or with an image", ctl_doctor},
     {"policy", "print the IAM policy that the node's role needs", ctl_policy},
 };
 
