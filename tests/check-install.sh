@@ -44,6 +44,15 @@ program=$(sed -n 's/^ExecStart=//p' "$root/opt/multus/lib/systemd/system/multus-
     status=1
 }
 
+# what the doctor looks for in an image is what is installed
+${MAKE:-make} --no-print-directory -s install DESTDIR="$root/image" >/dev/null
+said=$("$root/image/usr/bin/multus-eksctl" doctor --image --root "$root/image" | grep '^[^:]* files\.') || said=nothing
+wrong=$(echo "$said" | grep -v '^ok') && {
+    echo "check-install: the doctor says: $wrong" >&2
+    status=1
+}
+rm -r "$root/image"
+
 install uninstall
 left=$(cd "$root" && find . -type f)
 [ "$left" = ./etc/multus-eks.conf ] || {
