@@ -91,6 +91,7 @@ static int eni_remove_surplus(Eni *eni)
         .aws = eni->context->aws,
         .event = eni->context->event,
         .network_interface_id = eni->record.network_interface_id,
+        .unseen = !eni->seen,
         .deadline = time_add(time_monotonic(), REMOVAL_TIME),
     };
 
@@ -302,6 +303,7 @@ static void eni_on_vanished(Eni *eni, const AwsError *error)
 
     log_warning("Network %s: %s vanished before it was attached; creating another one", eni->desired->network,
                 eni->record.network_interface_id);
+    eni->seen = true; /* EC2 had the time to hear of it: not found is gone */
     eni_emit(eni, ENI_EVENT_LOST);
     if (eni->state != ENI_STATE_ATTACHING)
         return;

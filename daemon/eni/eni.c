@@ -137,6 +137,7 @@ static void eni_fail(Eni *eni, char *text_take)
         .network = eni->desired->network, /* a Create may have been carried out unnoticed */
         .attachment_id = eni->record.attachment.attachment_id,
         .instance_id = eni->context->instance_id, /* and an Attach */
+        .unseen = !eni->seen,
         .deadline = time_add(time_monotonic(), REMOVAL_TIME),
     };
     int r;

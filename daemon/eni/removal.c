@@ -12,7 +12,8 @@
  * Likewise a Create whose outcome is unknown: the tags were in the request, so what it has made carries
  * them from the first moment and is found by them. EC2 is eventually consistent: an answer without it
  * may only be an early one, so it is looked for again, for a while. What is not shown by then may not
- * exist; that nobody knows is for the caller to say.
+ * exist; that nobody knows is for the caller to say. Likewise "not found" is believed at once only of
+ * what EC2 has shown before.
  *
  *   finding <-> pausing
  *      v
@@ -32,8 +33,8 @@
 
 #define DELETE_PAUSE USEC_PER_SEC
 
-#define FIND_TIME      (15 * USEC_PER_SEC)
-#define FIND_PAUSE_MIN (250 * USEC_PER_MSEC) /* doubled with every look */
+#define UNSEEN_TIME      (15 * USEC_PER_SEC)
+#define UNSEEN_PAUSE_MIN (250 * USEC_PER_MSEC) /* doubled with every look */
 
 typedef enum RemovalState {
     REMOVAL_STATE_NEW,
@@ -53,9 +54,10 @@ struct Removal {
     char *network;
     char *attachment_id;
     char *instance_id;
+    bool unseen;
     usec_t deadline;
-    usec_t find_deadline;
-    unsigned n_finds;
+    usec_t unseen_until;
+    unsigned n_early;
     RemovalHandler handler;
     void *userdata;
     RemovalState state;
@@ -170,6 +172,14 @@ static void removal_pause(Removal *removal)
     removal_pause_for(removal, DELETE_PAUSE);
 }
 
+/* EC2 does not know it (yet). */
+static void removal_pause_growing(Removal *removal)
+{
+    usec_t pause = UNSEEN_PAUSE_MIN << removal->n_early++;
+
+    removal_pause_for(removal, MIN(pause, removal->unseen_until - time_monotonic()));
+}
+
 /* DeleteNetworkInterface has no code of its own for an interface that is still attached. */
 static bool error_is_in_use(const AwsError *error)
 {
@@ -236,6 +246,13 @@ static void on_deleted(const AwsReply *reply, void *userdata)
     const AwsError *error = reply->error;
     int r;
 
+    if (error && error->class == AWS_ERROR_NOT_FOUND && removal->unseen &&
+        time_monotonic() < removal->unseen_until) {
+        removal_pause_growing(removal);
+        return;
+    }
+
+    removal->unseen = false;
     if (!error || error->class == AWS_ERROR_NOT_FOUND) {
         removal_finish(removal, NULL);
     } else if (!error_is_in_use(error) || time_add(time_monotonic(), DELETE_PAUSE) >= removal->deadline) {
@@ -303,15 +320,13 @@ static const Ec2NetworkInterface *find_available(const AwsRecords *records)
 /* Not shown (yet). */
 static void removal_find_later(Removal *removal)
 {
-    usec_t now = time_monotonic(), pause = FIND_PAUSE_MIN << removal->n_finds++;
-
-    if (now >= removal->find_deadline)
+    if (time_monotonic() >= removal->unseen_until)
         removal_fail_text(
             removal, -ETIMEDOUT,
             "EC2 has shown none so far; one that shows up later is adopted by the next start of "
             "multus-eksd");
     else
-        removal_pause_for(removal, MIN(pause, removal->find_deadline - now));
+        removal_pause_growing(removal);
 }
 
 static void on_found(const AwsReply *reply, void *userdata)
@@ -364,8 +379,9 @@ int removal_start(const RemovalArgs *args, RemovalHandler handler, void *userdat
     *removal = (Removal){
         .aws = args->aws,
         .event = sd_event_ref(args->event),
+        .unseen = args->unseen || !args->network_interface_id,
         .deadline = args->deadline,
-        .find_deadline = MIN(args->deadline, time_add(time_monotonic(), FIND_TIME)),
+        .unseen_until = MIN(args->deadline, time_add(time_monotonic(), UNSEEN_TIME)),
         .handler = handler,
         .userdata = userdata,
     };

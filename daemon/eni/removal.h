@@ -20,7 +20,8 @@ typedef struct RemovalArgs {
     const char *network;
     const char *attachment_id; /* NULL: not attached, as far as is known */
     const char *instance_id;   /* or NULL: if it turns out to be attached to this one, it is detached */
-    usec_t deadline;           /* CLOCK_MONOTONIC */
+    bool unseen;     /* it was only just made: that EC2 does not know it does not mean that it is gone */
+    usec_t deadline; /* CLOCK_MONOTONIC */
 } RemovalArgs;
 
 /**

@@ -2,6 +2,7 @@
 """AWS refuses, or has its bad day, while a node boots."""
 
 import contextlib
+import shutil
 import time
 
 import pytest
@@ -66,9 +67,11 @@ def fill(region, subnet) -> list:
     return enis
 
 
-def remove_all(region) -> None:
+def remove_all(region, daemon) -> None:
+    """As if the node had never had any."""
     for eni in multus_enis(region):
         region.control.delete(f"/enis/{eni['id']}")
+    shutil.rmtree(f"{daemon.directory}/state")
 
 
 def imds_fails(region, *rules) -> None:
@@ -108,7 +111,7 @@ def test_finishing_denied(region, daemon, action):
     """The limits and the hook are not worth a node; a boot that failed waits, and shows what it says."""
     region.control.deny(action)
     ready(region, daemon)
-    remove_all(region)
+    remove_all(region, daemon)
     region.control.deny(action, "ec2:AttachNetworkInterface")
     verdict(daemon, "block", [])
     told(daemon, "AWS_DENIED", action, "role")
@@ -494,6 +497,18 @@ def test_created_without_a_word(region, daemon, seconds, made):
     region.control.put("/clock", {"offset": seconds})
     daemon.configure(ONE)
     ready(region, daemon, NAMES[:1])
+
+
+@POLICY
+def test_taken_back_before_it_is_known(region, daemon, policy):
+    """Attach is refused while EC2's other parts have not heard of the interface: its NotFound is no "gone"."""
+    daemon.configure(settings(on_failure=policy, lifecycle_hook="none"))
+    region.control.put("/consistency", {"not_found_seconds": 1})
+    region.control.deny("ec2:AttachNetworkInterface")
+    verdict(daemon, policy, [])
+    owned(region)
+    region.control.deny()
+    ready(region, daemon)
 
 
 @POLICY

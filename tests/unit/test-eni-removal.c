@@ -18,6 +18,7 @@
 typedef struct Fixture {
     Cloud cloud;
     Removal *removal;
+    bool unseen;
     unsigned n_told;
     char error[256]; /* "": none */
 } Fixture;
@@ -61,6 +62,7 @@ static void start(Fixture *fixture, const char *attachment_id, const char *insta
         .network_interface_id = "eni-1",
         .attachment_id = attachment_id,
         .instance_id = instance_id,
+        .unseen = fixture->unseen,
         .deadline = CLOUD_DEADLINE,
     };
 
@@ -104,6 +106,23 @@ static void test_gone_already(void **state)
     start(fixture, NULL, NULL);
     cloud_fail(&fixture->cloud, DELETE, "InvalidNetworkInterfaceID.NotFound", "gone");
     assert_removed(fixture);
+}
+
+/* It was only just made: believed when EC2 says so for 15 s. */
+static void test_gone_before_it_was_seen(void **state)
+{
+    Fixture *fixture = *state;
+    usec_t begin = time_monotonic();
+
+    fixture->unseen = true;
+    start(fixture, NULL, NULL);
+    while (fixture->n_told == 0) {
+        cloud_fail(&fixture->cloud, DELETE, "InvalidNetworkInterfaceID.NotFound", "gone");
+        if (fixture->n_told == 0)
+            fake_clock_advance(fixture->cloud.event, fake_clock_next());
+    }
+    assert_removed(fixture);
+    assert_true(time_monotonic() - begin == 15 * USEC_PER_SEC);
 }
 
 /* Detach has three answers that mean: it is off, or will be. */
@@ -262,6 +281,10 @@ static void test_found_late(void **state)
     eni_item(&items, "eni-2", NULL, 0, NULL);
     cloud_answer_look(&fixture->cloud, &items);
     assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, DELETE), "NetworkInterfaceId", "eni-2"));
+    cloud_fail(&fixture->cloud, DELETE, "InvalidNetworkInterfaceID.NotFound", "not by this part of EC2");
+    assert_int_equal(fixture->n_told, 0);
+    assert_true(fake_clock_next() == 4 * USEC_PER_SEC);
+    fake_clock_advance(fixture->cloud.event, fake_clock_next());
     cloud_answer(&fixture->cloud, DELETE);
     assert_removed(fixture);
 }
@@ -305,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_available),
         TEST(test_gone_already),
+        TEST(test_gone_before_it_was_seen),
         TEST(test_attached),
         TEST(test_errors),
         TEST(test_deadline),
