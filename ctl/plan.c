@@ -202,6 +202,17 @@ static int print_table(const PlanCommand *command)
 
 /* ------------------------------------------------------------ run */
 
+static int print_kept(const Facts *facts, const Desired *desired)
+{
+    _cleanup_buf_ Buf text = BUF_NULL;
+    int r;
+
+    r = desired_describe_kept(facts, desired, &text);
+    if (r == 0 && text.data)
+        fprintf(stderr, "%s\n", text.data);
+    return r;
+}
+
 static int make_plan(PlanCommand *command)
 {
     const Facts *facts = &gather_observation(command->gather)->facts;
@@ -212,6 +223,8 @@ static int make_plan(PlanCommand *command)
     r = desired_compute(facts, &command->desired, &notes, &errors);
     if (r == 0)
         r = plan_compute(facts, command->desired, &command->plan, &errors);
+    if (r == 0)
+        (void)print_kept(facts, command->desired);
     if (notes.data)
         fputs(notes.data, stderr);
     if (r < 0) {

@@ -458,6 +458,22 @@ static void fail_plan(Manager *manager, Buf *errors)
     manager_fail(manager, MESSAGE_PLAN_IMPOSSIBLE, last ?: errors->data);
 }
 
+/* What nobody asks for: nothing to do, or interfaces that stay all the same. */
+static void log_unnamed(const Manager *manager)
+{
+    _cleanup_buf_ Buf kept = BUF_NULL;
+
+    (void)desired_describe_kept(&gather_observation(manager->gather)->facts, manager->desired, &kept);
+    if (kept.data)
+        log_at(LOG_WARNING, 0, MESSAGE_ENIS_KEPT, "%s", kept.data);
+    else if (manager->desired->n_enis == 0)
+        log_at(LOG_WARNING, 0, MESSAGE_NO_NETWORKS,
+               "No network is configured for this node: neither a [network] section nor a tag of the "
+               "instance or its Auto Scaling group names subnets, and no subnet in %s has the tag "
+               "%sdevice-index",
+               manager->metadata->availability_zone, manager->config->tag_prefix);
+}
+
 static void plan_and_run(Manager *manager)
 {
     _cleanup_buf_ Buf errors = BUF_NULL;
@@ -475,12 +491,7 @@ static void plan_and_run(Manager *manager)
     }
 
     manager_reach(manager, MILESTONE_PLANNED);
-    if (manager->desired->n_enis == 0)
-        log_at(LOG_WARNING, 0, MESSAGE_NO_NETWORKS,
-               "No network is configured for this node: neither a [network] section nor a tag of the "
-               "instance or "
-               "its Auto Scaling group names subnets, and no subnet in %s has the tag %sdevice-index",
-               manager->metadata->availability_zone, manager->config->tag_prefix);
+    log_unnamed(manager);
     r = run_plan(manager);
     if (r < 0)
         manager_fail_errno(manager, r);

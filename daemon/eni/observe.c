@@ -190,7 +190,7 @@ static int on_group(Observe *observe, AwsRecords *records)
     observation->groups = *records;
     *records = AWS_RECORDS_NULL;
     if (observation->groups.n_groups == 0)
-        return 0; /* detached meanwhile: as without a group */
+        return 0; /* detached or deleted meanwhile, or not shown yet: facts.group_unknown */
 
     for (size_t i = 0; i < observation->groups.groups[0].n_instances; i++) {
         const AutoScalingInstance *instance = &observation->groups.groups[0].instances[i];
@@ -351,6 +351,7 @@ static int observe_second_round(Observe *observe)
 static void observe_finish(Observe *observe)
 {
     Observation *observation = observe->observation;
+    bool has_group = observe_group(observe);
 
     observation->facts = (Facts){
         .config = observe->config,
@@ -359,6 +360,7 @@ static void observe_finish(Observe *observe)
         .asg_tags = observe->config->tags && observation->groups.n_groups > 0
                         ? &observation->groups.groups[0].tags
                         : NULL,
+        .group_unknown = has_group && observe->config->tags && observation->groups.n_groups == 0,
         .subnets = observation->subnets.subnets,
         .n_subnets = observation->subnets.n_subnets,
         .instance_type = observation->instance_types.n_instance_types > 0

@@ -9,7 +9,10 @@
  *     one is in this node's zone; a section without subnets has those of [network];
  *  2. `subnets` of [network]: one interface for each that is in this zone, in order;
  *  3. the subnets of the VPC in this zone that carry the tag device-index, in that order.
- * No source at all is a node without Multus interfaces, which is for the caller to judge.
+ * No source at all is a node without Multus interfaces, which is for the caller to judge; unless some are
+ * attached. Then something has gone that was there when they were made, and taking interfaces away from
+ * pods that use them would be the worst way to say so: what is attached is what is wanted, as it is.
+ * Likewise when the group's tags, which may name networks, cannot be seen.
  *
  * Security groups are paired with the list of subnets as it was configured, before the zone picks
  * from it, so that one list of pairs serves all zones.
@@ -69,6 +72,7 @@ Desired *desired_free(Desired *desired)
     free(desired->enis);
     free(desired->nodegroup);
     free(desired->cluster);
+    strlist_done(&desired->kept);
     return mfree(desired);
 }
 
@@ -530,12 +534,123 @@ static int identify(Desired *desired, const Ec2Instance *instance)
     return 0;
 }
 
+/* ------------------------------------------------------------ what is attached, as it is */
+
+static bool is_attached_and_ours(const Draft *draft, const Ec2NetworkInterface *eni)
+{
+    return ec2_attachment_holds(&eni->attachment) &&
+           streq_ptr(eni->attachment.instance_id, draft->instance_id) &&
+           streq_ptr(keyvalue_list_get(&eni->tags, TAG_INSTANCE_ID), draft->instance_id);
+}
+
+static bool has_attached(const Draft *draft)
+{
+    for (size_t i = 0; i < draft->facts->n_enis; i++)
+        if (is_attached_and_ours(draft, &draft->facts->enis[i]))
+            return true;
+    return false;
+}
+
+/*
+ * The position of an interface whose network was named after it, "eth2"; 0 when it was not: how the
+ * interface of a network with a section of its own was called is not known.
+ */
+static unsigned position_of(const Draft *draft, const Ec2NetworkInterface *eni)
+{
+    const char *network = keyvalue_list_get(&eni->tags, TAG_NETWORK), *prefix = draft->base.ifname_prefix;
+    char name[IFNAMSIZ];
+
+    for (unsigned position = 1; network && position <= CONFIG_NETWORK_MAX; position++) {
+        (void)snprintf(name, sizeof(name), "%s%u", prefix, position);
+        if (streq(name, network))
+            return position;
+    }
+    return 0;
+}
+
+/* Its attributes are wanted as they are; what is not an attribute is of the file and the defaults. */
+static int want_as_it_is(const Draft *draft, const Ec2NetworkInterface *eni, unsigned position)
+{
+    NetworkConfig network = draft->base;
+    Candidate candidate = {.subnet = find_subnet(draft->facts, eni->subnet_id)};
+    DesiredEni *desired;
+    int r;
+
+    if (!candidate.subnet)
+        return 0;
+    network.network_card = eni->attachment.network_card_index;
+    network.source_dest_check = eni->source_dest_check;
+    network.ipv6 = IPV6_AUTO;
+    network.security_groups = STRLIST_NULL;
+    r = add_eni(draft, &network, &candidate, position);
+    if (r < 0)
+        return r;
+    desired = &draft->desired->enis[draft->desired->n_enis - 1];
+    return strlist_copy(&eni->group_ids, &desired->group_ids);
+}
+
+static int compute_kept(const Draft *draft)
+{
+    const Facts *facts = draft->facts;
+    uint64_t taken = 0;
+
+    for (size_t i = 0; i < facts->n_enis; i++) {
+        const Ec2NetworkInterface *eni = &facts->enis[i];
+        unsigned position = position_of(draft, eni);
+        int r;
+
+        if (!is_attached_and_ours(draft, eni) ||
+            strlist_contains(&draft->desired->kept, eni->network_interface_id))
+            continue;
+        r = strlist_append(&draft->desired->kept, eni->network_interface_id);
+        if (r == 0 && position > 0 && !(taken & UINT64_C(1) << position))
+            r = want_as_it_is(draft, eni, position);
+        if (r < 0)
+            return r;
+        taken |= UINT64_C(1) << position;
+    }
+    return 0;
+}
+
+int desired_describe_kept(const Facts *facts, const Desired *desired, Buf *text)
+{
+    int r;
+
+    if (desired->kept.n == 0)
+        return 0;
+    if (facts->group_unknown)
+        r = buf_printf(
+            text, "Auto Scaling does not show %s, the group of this instance, whose tags may name networks",
+            desired->nodegroup);
+    else
+        r = buf_puts(text,
+                     "Nothing names a network for this node any more: neither the configuration nor a tag");
+    if (r == 0)
+        r = buf_printf(text, ". But attached are");
+    for (size_t i = 0; i < facts->n_enis && r == 0; i++) {
+        const char *id = facts->enis[i].network_interface_id;
+        const char *network = keyvalue_list_get(&facts->enis[i].tags, TAG_NETWORK);
+
+        if (strlist_contains(&desired->kept, id))
+            r = buf_printf(text, " %s (%s)", id, network ?: "no network");
+    }
+    if (r == 0)
+        r = buf_puts(text,
+                     ": they stay as they are, since pods may be using them. See what has become of the "
+                     "configuration and the tags; to be rid of the interfaces, replace the node");
+    return r;
+}
+
+/* ------------------------------------------------------------ all sources */
+
 static int compute(const Draft *draft)
 {
     const Config *config = draft->facts->config;
 
     if (config->n_networks > 0)
         return compute_named(draft);
+    if (draft->facts->group_unknown && has_attached(draft))
+        return 0;
     if (draft->base.subnets.n > 0)
         return compute_list(draft);
     if (config->tags)
@@ -565,6 +680,8 @@ int desired_compute(const Facts *facts, Desired **ret, Buf *notes, Buf *errors)
     r = apply_tags(&draft, &draft.base);
     if (r == 0)
         r = compute(&draft);
+    if (r == 0 && desired->n_enis == 0)
+        r = compute_kept(&draft);
     network_config_done(&draft.base);
     if (r < 0)
         return r;

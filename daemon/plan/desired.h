@@ -17,4 +17,8 @@
 int desired_compute(const Facts *facts, Desired **ret, Buf *notes, Buf *errors);
 Desired *desired_free(Desired *desired);
 
+/** desired_describe_kept() - append why interfaces stay, which, and what to do; nothing: none; 0 or -ENOMEM
+ */
+int desired_describe_kept(const Facts *facts, const Desired *desired, Buf *text);
+
 DEFINE_CLEANUP(Desired, desired_free)

@@ -167,7 +167,8 @@ static int find_removals(const Draft *draft)
         const Ec2NetworkInterface *eni = &facts->enis[i];
 
         /* Told twice is known twice: two describes may have found one interface. */
-        if (!is_ours(draft, eni) || is_in_plan(plan, eni))
+        if (!is_ours(draft, eni) || is_in_plan(plan, eni) ||
+            strlist_contains(&draft->desired->kept, eni->network_interface_id))
             continue;
         plan->removals[plan->n_removals++] = (EniRemoval){
             .observed = eni,

@@ -25,7 +25,8 @@ typedef struct Facts {
     const Metadata *metadata;
     const Ec2Instance *instance;  /* with its tags and attached interfaces */
     const KeyValueList *asg_tags; /* NULL: no Auto Scaling group, or tags = no */
-    const Ec2Subnet *subnets;     /* every subnet of the VPC, any zone */
+    bool group_unknown; /* tags = yes, and Auto Scaling did not show the group: its tags are not known */
+    const Ec2Subnet *subnets; /* every subnet of the VPC, any zone */
     size_t n_subnets;
     const Ec2InstanceType *instance_type; /* NULL: limits unknown */
     const Ec2NetworkInterface *enis;      /* tagged as this instance's, wherever they are */
@@ -57,6 +58,7 @@ typedef struct Desired {
     size_t n_enis;
     char *nodegroup; /* name of the Auto Scaling group, or NULL */
     char *cluster;   /* or NULL */
+    StrList kept;    /* ids of attached interfaces that stay though nothing asks for them */
 } Desired;
 
 /* What to do about one wanted interface. Several bits in the order listed. */

@@ -153,7 +153,7 @@ def describe_auto_scaling_groups(world, caller, params) -> dict:
         raise _refuse(error.message) from None
     names = params["AutoScalingGroupNames"]
     groups = [g for name, g in sorted(world.asgs.items())
-              if (not names or name in names) and matches(g)]
+              if (not names or name in names) and not g.hidden and matches(g)]
     size = params["MaxRecords"] or 50
     if not 1 <= size <= 100:
         raise _refuse("MaxRecords must be between 1 and 100")

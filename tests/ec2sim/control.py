@@ -133,6 +133,13 @@ class Control:
         tags.update(body["tags"])
         return tags
 
+    def _put_group(self, body) -> dict:
+        """The same for an Auto Scaling group; `hidden`: the describe does not show it."""
+        group = self._world.asgs[body["name"]]
+        group.tags = body.get("tags", group.tags)
+        group.hidden = body.get("hidden", group.hidden)
+        return plain(group)
+
     def _put_plug(self, body) -> dict:
         self._region.plugger.settings.update(body)
         return {}

@@ -180,6 +180,7 @@ class AutoScalingGroup:
     max_size: int = 10
     desired: int = 1
     actions: list = field(default_factory=list)
+    hidden: bool = False   # deleted, or the describe is behind
 
     def hook(self, name: str):
         return next((hook for hook in self.hooks if hook.name == name), None)

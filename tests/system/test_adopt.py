@@ -139,6 +139,59 @@ def test_moved_to_another_subnet_and_back(fleet, node, daemon):
     assert len(set(seen)) == 4
 
 
+# -- when nobody names a network any more ----------------------------------
+
+def kept(fleet, node, daemon, count=3) -> None:
+    """A restart changes nothing, neither in EC2 nor on a link, and says that something is missing."""
+    before, links = fleet.interfaces(node), node.links()
+    fleet.control.clear()
+    with LinkWatch(node) as watch:
+        daemon.start()
+        status = daemon.wait_ready()
+        told = watch.states()
+    assert status["phase"] == "ready"
+    assert [i["name"] for i in status["interfaces"] if i["state"] == "up"] == \
+        ["eth1", "eth2", "eth3"][:count]
+    warning, = daemon.log(message_ids()["ENIS_KEPT"])
+    assert all(eni["id"] in warning["MESSAGE"] for eni in before)
+    assert daemon.stop() == 0
+    assert fleet.control.calls(mutating=True) == []
+    assert fleet.interfaces(node) == before
+    assert told <= states_of(links)
+
+
+def test_networks_forgotten(fleet, node, daemon):
+    boot(fleet, daemon)
+    daemon.configure("[network]\nsecurity_groups = sg-00000000000000e45\nsource_dest_check = no\n")
+    kept(fleet, node, daemon)
+    # a network that had a section of its own: what its interface was called, nobody knows
+    daemon.configure(f"[network oam]\nsubnets = {SUBNETS[0]}\n")
+    boot(fleet, daemon)
+    daemon.configure("")
+    kept(fleet, node, daemon, 0)
+
+
+def test_tags_of_the_group_are_gone(fleet, node, daemon):
+    """Deleted by somebody; or the group is, or is not shown."""
+    group = {"name": "multus-nodes", "tags": {"kubernetes.io/cluster/sample": "owned"}}
+    tagged = {**group, "tags": {**group["tags"], "multus-eks:subnets": ",".join(SUBNETS)}}
+    fleet.control.put("/group", tagged)
+    daemon.configure(f"[network]\nsubnets = {SUBNETS[2]}\n")   # the tags are stronger
+    boot(fleet, daemon)
+    check(fleet, node)
+    try:
+        fleet.control.put("/group", {**tagged, "hidden": True})
+        kept(fleet, node, daemon)
+        fleet.control.put("/group", {**group, "hidden": False})
+        daemon.configure("")
+        kept(fleet, node, daemon)
+        fleet.control.put("/group", tagged)
+        assert boot(fleet, daemon) == []
+        assert daemon.log(message_ids()["ENIS_KEPT"]) == []
+    finally:
+        fleet.control.put("/group", {**group, "hidden": False})
+
+
 # -- duplicates ------------------------------------------------------------
 
 def test_of_two_leftovers_the_older_stays(fleet, node, daemon):

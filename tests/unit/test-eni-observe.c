@@ -338,6 +338,7 @@ static void test_group_only_where_needed(void **state)
             answer_group(fixture);
         cloud_answer_look(&fixture->cloud, NULL);
         assert_int_equal(fixture->observation->facts.asg_tags != NULL, rows[i].tags);
+        assert_false(fixture->observation->facts.group_unknown);
         fixture->observe = observe_free(fixture->observe);
         fixture->observation = observation_free(fixture->observation);
     }
@@ -416,6 +417,7 @@ static void test_group_is_gone(void **state)
     assert_int_equal(fixture->n_told, 1);
     assert_null(fixture->observation->facts.asg_tags);
     assert_null(fixture->observation->lifecycle_state);
+    assert_true(fixture->observation->facts.group_unknown);
 }
 
 static void test_freed_in_either_round(void **state)

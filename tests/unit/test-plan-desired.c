@@ -256,9 +256,37 @@ static void test_cluster_of_managed_group(void **state)
     }
 }
 
+static void test_kept(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        _cleanup_(desired_freep) Desired *desired = NULL;
+        _cleanup_buf_ Buf errors = BUF_NULL, text = BUF_NULL;
+        Vpc vpc;
+
+        vpc_init(&vpc, i == 2 ? "[network]\nsubnets = subnet-a1\n" : "");
+        vpc_tag(&vpc, "instance", TAG_ASG_NAME, "workers");
+        (void)vpc_add_eni(&vpc, "eni-1", "subnet-a1", "eth1", VPC_INSTANCE, 1);
+        (void)vpc_add_eni(&vpc, "eni-2", "subnet-a1", "oam", VPC_INSTANCE, 2);
+        (void)vpc_add_eni(&vpc, "eni-3", "subnet-a1", "eth3", NULL, 0);
+        vpc.facts.group_unknown = i == 1;
+        assert_int_equal(desired_compute(&vpc.facts, &desired, NULL, &errors), 0);
+        assert_int_equal(desired_describe_kept(&vpc.facts, desired, &text), 0);
+        if (i == 2) {
+            assert_null(text.data);
+        } else {
+            assert_non_null(strstr(text.data, " eni-1 (eth1) eni-2 (oam): "));
+            assert_int_equal(strstr(text.data, "workers") != NULL, i == 1);
+        }
+        assert_int_equal(desired->n_enis, 1);
+        vpc_done(&vpc);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_tags),

@@ -32,6 +32,7 @@ typedef struct Row {
     Eni enis[ENIS_MAX];
     const char *expected; /* see describe(); part of the error when it begins with '!' */
     unsigned limit;       /* of interfaces; 0: the type is unknown */
+    bool group_unknown;
 } Row;
 
 static const Row rows[] = {
@@ -122,6 +123,41 @@ static const Row rows[] = {
      "",
      {{"eni-1", "subnet-a1", NULL, VPC_INSTANCE, 1}, {"eni-2", "subnet-a1", NULL, NULL, 0}},
      ""},
+    /* nobody asks for them, and nobody takes them from the pods */
+    {"nothing named any more",
+     "",
+     {{"eni-2", "subnet-a2", "eth2", VPC_INSTANCE, 1, .keeps = true, .unchecked = true, .group = "sg-1"},
+      {"eni-1", "subnet-a1", "eth1", VPC_INSTANCE, 2},
+      {"eni-3", "subnet-a3", "eth3", NULL, 0},
+      {"eni-4", "subnet-a3", "eth4", VPC_INSTANCE, 4, .attachment_status = "detaching"},
+      {"eni-5", "subnet-a3", NULL, VPC_INSTANCE, 5},
+      {"eni-6", "subnet-a3", "eth3", "i-2", 1}},
+     "eth2:eni-2@1:D eth1:eni-1@2: -eni-3(its network is no longer configured)"},
+    {"nothing named, groups named",
+     "[network]\nsecurity_groups = sg-1\nsource_dest_check = no\nipv6 = yes\n",
+     {{"eni-1", "subnet-a1", "eth1", VPC_INSTANCE, 1, .group = "sg-2"}},
+     "eth1:eni-1@1:"},
+    {"a name of its own, forgotten", "", {{"eni-1", "subnet-a1", "oam", VPC_INSTANCE, 1}}, ""},
+    {"twice, of no use",
+     "",
+     {{"eni-1", "subnet-a1", "eth1", VPC_INSTANCE, 1}, {"eni-2", "subnet-a1", "eth1", VPC_INSTANCE, 2}},
+     "eth1:eni-1@1:"},
+    {"in a subnet that nobody knows", "", {{"eni-1", "subnet-z1", "eth1", VPC_INSTANCE, 1}}, ""},
+    {"the group's tags are not known",
+     "[network]\nsubnets = subnet-a3\n",
+     {{"eni-1", "subnet-a1", "eth1", VPC_INSTANCE, 1}, {"eni-2", "subnet-a2", "eth2", VPC_INSTANCE, 2}},
+     "eth1:eni-1@1: eth2:eni-2@2:",
+     .group_unknown = true},
+    {"nor is anything attached",
+     "[network]\nsubnets = subnet-a3\n",
+     {{"eni-1", "subnet-a1", "eth1", NULL, 0}},
+     "eth1:new@1:CAD -eni-1(its network is in another subnet now)",
+     .group_unknown = true},
+    {"named sections are the whole list, group or not",
+     "[network a]\nsubnets = subnet-a1\n",
+     {{"eni-1", "subnet-a1", "a", VPC_INSTANCE, 1}, {"eni-2", "subnet-a2", "b", VPC_INSTANCE, 2}},
+     "a:eni-1@1: -eni-2+detach(its network is no longer configured)",
+     .group_unknown = true},
     /* device indexes */
     {"around a stranger",
      TWO_NETWORKS,
@@ -246,6 +282,7 @@ static void test_rows(void **state)
             add(&vpc, &rows[i].enis[j]);
         if (rows[i].limit > 0)
             vpc.facts.instance_type = &type;
+        vpc.facts.group_unknown = rows[i].group_unknown;
 
         r = compute(&vpc, &desired, &plan, &errors);
         if (r == 0)
