@@ -31,10 +31,13 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define DELETE_PAUSE USEC_PER_SEC
+/* Doubled each time. Detaching takes from one to some ten seconds, rarely minutes. */
+#define PAUSE_MIN (250 * USEC_PER_MSEC)
+#define PAUSE_MAX (8 * USEC_PER_SEC)
 
-#define UNSEEN_TIME      (15 * USEC_PER_SEC)
-#define UNSEEN_PAUSE_MIN (250 * USEC_PER_MSEC) /* doubled with every look */
+#define LAST_TRY_TIME USEC_PER_SEC
+
+#define UNSEEN_TIME (15 * USEC_PER_SEC)
 
 typedef enum RemovalState {
     REMOVAL_STATE_NEW,
@@ -56,8 +59,9 @@ struct Removal {
     char *instance_id;
     bool unseen;
     usec_t deadline;
+    usec_t last_try; /* time enough before the deadline */
     usec_t unseen_until;
-    unsigned n_early;
+    usec_t pause; /* the last one */
     RemovalHandler handler;
     void *userdata;
     RemovalState state;
@@ -153,31 +157,21 @@ static int on_pause_over(sd_event_source *source _unused_, uint64_t usec _unused
     return 0;
 }
 
-static void removal_pause_for(Removal *removal, usec_t pause)
+/* Not later than @until the same is tried again. */
+static void removal_pause(Removal *removal, usec_t until)
 {
+    usec_t now = time_monotonic(), left = until > now ? until - now : 0;
     int r;
 
+    removal->pause = MIN(MAX(2 * removal->pause, PAUSE_MIN), PAUSE_MAX);
     removal_set_state(removal, REMOVAL_STATE_PAUSING);
-    r = sd_event_add_time_relative(removal->event, &removal->timer, CLOCK_MONOTONIC, pause, 0, on_pause_over,
-                                   removal);
+    r = sd_event_add_time_relative(removal->event, &removal->timer, CLOCK_MONOTONIC,
+                                   MIN(removal->pause, left), 0, on_pause_over, removal);
     if (r < 0) {
         removal_fail_local(removal, r);
         return;
     }
     (void)sd_event_source_set_description(removal->timer, "removal-pause");
-}
-
-static void removal_pause(Removal *removal)
-{
-    removal_pause_for(removal, DELETE_PAUSE);
-}
-
-/* EC2 does not know it (yet). */
-static void removal_pause_growing(Removal *removal)
-{
-    usec_t pause = UNSEEN_PAUSE_MIN << removal->n_early++;
-
-    removal_pause_for(removal, MIN(pause, removal->unseen_until - time_monotonic()));
 }
 
 /* DeleteNetworkInterface has no code of its own for an interface that is still attached. */
@@ -193,7 +187,7 @@ static void removal_on_seen(Removal *removal, const Ec2Attachment *attachment)
     int r;
 
     if (!ec2_attachment_holds(attachment)) {
-        removal_pause(removal);
+        removal_pause(removal, removal->last_try);
         return;
     }
     if (!streq_ptr(attachment->instance_id, removal->instance_id)) {
@@ -224,7 +218,7 @@ static void on_looked(const AwsReply *reply, void *userdata)
     if (eni)
         removal_on_seen(removal, &eni->attachment);
     else
-        removal_pause(removal);
+        removal_pause(removal, removal->last_try);
 }
 
 static int removal_look(Removal *removal)
@@ -248,21 +242,21 @@ static void on_deleted(const AwsReply *reply, void *userdata)
 
     if (error && error->class == AWS_ERROR_NOT_FOUND && removal->unseen &&
         time_monotonic() < removal->unseen_until) {
-        removal_pause_growing(removal);
+        removal_pause(removal, removal->unseen_until);
         return;
     }
 
     removal->unseen = false;
     if (!error || error->class == AWS_ERROR_NOT_FOUND) {
         removal_finish(removal, NULL);
-    } else if (!error_is_in_use(error) || time_add(time_monotonic(), DELETE_PAUSE) >= removal->deadline) {
+    } else if (!error_is_in_use(error) || time_monotonic() >= removal->last_try) {
         removal_finish(removal, error);
     } else if (removal->instance_id && !removal->attachment_id) {
         r = removal_look(removal);
         if (r < 0)
             removal_fail_local(removal, r);
     } else {
-        removal_pause(removal);
+        removal_pause(removal, removal->last_try);
     }
 }
 
@@ -326,7 +320,7 @@ static void removal_find_later(Removal *removal)
             "EC2 has shown none so far; one that shows up later is adopted by the next start of "
             "multus-eksd");
     else
-        removal_pause_growing(removal);
+        removal_pause(removal, removal->unseen_until);
 }
 
 static void on_found(const AwsReply *reply, void *userdata)
@@ -381,10 +375,11 @@ int removal_start(const RemovalArgs *args, RemovalHandler handler, void *userdat
         .event = sd_event_ref(args->event),
         .unseen = args->unseen || !args->network_interface_id,
         .deadline = args->deadline,
-        .unseen_until = MIN(args->deadline, time_add(time_monotonic(), UNSEEN_TIME)),
+        .last_try = args->deadline - MIN(args->deadline, LAST_TRY_TIME),
         .handler = handler,
         .userdata = userdata,
     };
+    removal->unseen_until = MIN(removal->last_try, time_add(time_monotonic(), UNSEEN_TIME));
     r = replace_string(&removal->eni_id, args->network_interface_id);
     if (r == 0)
         r = replace_string(&removal->network, args->network);
