@@ -258,6 +258,9 @@ def detach_network_interface(world, caller, params) -> dict:
         raise AwsError("OperationNotPermitted",
                        "The network interface at device index 0 and networkCard index 0 "
                        "cannot be detached.")
+    if attachment.status != "attached":
+        raise AwsError("IncorrectState",
+                       f"Network interface attachment '{attachment.id}' is not in state 'attached'.")
     world.detach(eni)
     return {"return": True}
 

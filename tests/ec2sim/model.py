@@ -45,6 +45,11 @@ class NullPlugger:
     def unplug(self, instance, eni) -> None:
         """An ENI was taken from @instance."""
 
+    def detach(self, instance, eni, done) -> None:
+        """An ENI is on its way off; @done is to be called when it is off."""
+        self.unplug(instance, eni)
+        done()
+
 
 @dataclass
 class Vpc:
@@ -93,7 +98,10 @@ class Subnet:
 
 @dataclass
 class Attachment:
-    """The tie between an ENI and an instance; it is `attached` from its first moment."""
+    """
+    The tie between an ENI and an instance; it is `attached` from its first moment, and
+    `detaching` until the device is out.
+    """
 
     id: str
     eni_id: str
@@ -409,17 +417,31 @@ class World:
         return attachment
 
     def detach(self, eni: NetworkInterface) -> None:
-        """Detach and have the device taken out."""
+        """Begin to detach; it keeps its place until the plugger has the device out."""
+        attachment = eni.attachment
+        attachment.status = "detaching"
+
+        def done() -> None:
+            if eni.attachment is attachment:
+                self._separate(eni)
+        self.plugger.detach(self.instances[attachment.instance_id], eni, done)
+
+    def pull(self, eni: NetworkInterface) -> None:
+        """Detach at once and have the device taken out."""
+        instance = self._separate(eni)
+        self.plugger.unplug(instance, eni)
+
+    def _separate(self, eni: NetworkInterface) -> Instance:
         instance = self.instances[eni.attachment.instance_id]
         instance.eni_ids.remove(eni.id)
         del self.attachments[eni.attachment.id]
         eni.attachment = None
-        self.plugger.unplug(instance, eni)
+        return instance
 
     def delete_eni(self, eni: NetworkInterface) -> None:
         """Make an ENI vanish, be it attached or not."""
         if eni.attachment:
-            self.detach(eni)
+            self.pull(eni)
         for address in [*eni.ipv4, *eni.ipv6]:
             self.take_address(eni, address)
         del self.enis[eni.id]
@@ -472,7 +494,7 @@ class World:
             if eni.attachment.delete_on_termination:
                 self.delete_eni(eni)
             else:
-                self.detach(eni)
+                self.pull(eni)
 
 
 def _check_id(value: str, prefix: str, code: str) -> None:

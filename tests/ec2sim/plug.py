@@ -2,7 +2,8 @@
 """Devices: what an attached ENI is to the node.
 
 The model calls plug() and unplug() when an attachment begins and ends; both
-return at once. The device comes `link` seconds later. A Plugger decides when
+return at once. The device comes `link` seconds later; detach() takes it out
+`detach` seconds later, and then the attachment ends. A Plugger decides when
 and in which order, and logs it; what a device is, is left to its two hooks:
 nothing at all (NullPlugger) or a veth in the node's network namespace
 (VethPlugger). The primary interface is the node's own business (index 0).
@@ -91,6 +92,7 @@ class Plugger:
         self._latency, self._gate, self._log = latency, gate, log
         self._devices: dict = {}
         self._arrived: dict = {}
+        self._tasks: set = set()
 
     def plug(self, instance, eni) -> None:
         """An ENI was attached: its device will come."""
@@ -105,14 +107,38 @@ class Plugger:
 
     def unplug(self, instance, eni) -> None:
         """An ENI was taken away: its device goes, or never comes."""
-        device = self._devices.pop(eni.id, None)
+        device = self._take_device(eni)
         if device is None:
             return
-        self._arrived.get(device.instance.id, set()).discard(device.index)
-        asyncio.get_running_loop().create_task(self._leave(device))
+        self._run(self._leave(device))
+
+    def detach(self, instance, eni, done) -> None:
+        """Detaching has begun: the device goes, then @done is called."""
+        self._run(self._detach(eni, done))
+
+    def _run(self, coroutine) -> None:
+        # the loop itself keeps no task alive
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _take_device(self, eni):
+        device = self._devices.pop(eni.id, None)
+        if device is not None:
+            self._arrived.get(device.instance.id, set()).discard(device.index)
+        return device
+
+    async def _detach(self, eni, done) -> None:
+        await asyncio.sleep(self._latency.of("detach"))
+        device = self._take_device(eni)
+        if device is not None:
+            await self._leave(device)
+        done()
 
     async def close(self) -> None:
         """Nothing is plugged any more; what exists goes with the namespaces."""
+        for task in self._tasks:
+            task.cancel()
         for device in self._devices.values():
             if device.task:
                 device.task.cancel()

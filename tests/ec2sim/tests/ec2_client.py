@@ -17,6 +17,7 @@ from botocore.serialize import create_serializer
 from ec2sim import scenario
 from ec2sim.action import Caller
 from ec2sim.dispatch import dispatch
+from ec2sim.model import NullPlugger
 
 SUBNET_A = "subnet-0000000000000a001"
 SUBNET_A2 = "subnet-0000000000000a002"
@@ -54,9 +55,21 @@ class FakeClock:
         self.time += datetime.timedelta(seconds=seconds)
 
 
-class RecordingPlugger:
+class RecordingPlugger(NullPlugger):
+    """@slow: what is detached stays so until finish() is called."""
+
     def __init__(self):
-        self.events = []
+        self.events, self.slow, self._detaching = [], False, []
+
+    def detach(self, instance, eni, done):
+        if self.slow:
+            self._detaching.append(lambda: super(RecordingPlugger, self).detach(instance, eni, done))
+        else:
+            super().detach(instance, eni, done)
+
+    def finish(self):
+        while self._detaching:
+            self._detaching.pop(0)()
 
     def plug(self, instance, eni):
         self.events.append(("plug", instance.id, eni.mac))

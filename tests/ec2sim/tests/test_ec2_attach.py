@@ -131,6 +131,40 @@ def test_detach(aws):
     assert aws.attach(eni["NetworkInterfaceId"], 1)["AttachmentId"] != attachment
 
 
+def test_detaching_takes_its_time(aws):
+    """Until it is over the interface has its place, is in use, and nothing can be done with it."""
+    plugger = aws.world.plugger
+    plugger.slow = True
+    eni = aws.create()["NetworkInterfaceId"]
+    attachment = aws.attach(eni, 1)["AttachmentId"]
+    aws.call("DetachNetworkInterface", AttachmentId=attachment)
+    during = aws.describe(eni)[0]
+    assert during["Status"] == "in-use" and during["Attachment"]["Status"] == "detaching"
+    instance = aws.call("DescribeInstances")["Reservations"][0]["Instances"][0]
+    assert [e["Attachment"]["Status"] for e in instance["NetworkInterfaces"]] == ["attached", "detaching"]
+    assert aws.refusal("DetachNetworkInterface", AttachmentId=attachment) == "IncorrectState"
+    assert aws.refusal("DeleteNetworkInterface", NetworkInterfaceId=eni) == "InvalidParameterValue"
+    assert aws.refusal("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=NODE,
+                       DeviceIndex=2) == "InvalidNetworkInterface.InUse"
+    assert aws.refusal("AttachNetworkInterface", InstanceId=NODE, DeviceIndex=1,
+                       NetworkInterfaceId=aws.create()["NetworkInterfaceId"]) == "InvalidParameterValue"
+    assert plugger.events[-1][0] == "plug"
+    plugger.finish()
+    assert plugger.events[-1][0] == "unplug"
+    assert aws.describe(eni)[0]["Status"] == "available"
+    aws.call("DeleteNetworkInterface", NetworkInterfaceId=eni)
+
+
+def test_terminated_while_detaching(aws):
+    aws.world.plugger.slow = True
+    eni = aws.create()["NetworkInterfaceId"]
+    aws.call("DetachNetworkInterface", AttachmentId=aws.attach(eni, 1)["AttachmentId"])
+    aws.call("TerminateInstances", InstanceIds=[NODE])
+    assert aws.describe(eni)[0]["Status"] == "available"
+    aws.world.plugger.finish()
+    assert aws.describe(eni)[0]["Status"] == "available"
+
+
 def test_detach_refused(aws):
     primary = aws.describe(**{"attachment.device_index": ["0"]})[0]["Attachment"]["AttachmentId"]
     for attachment, code in ((primary, "OperationNotPermitted"),

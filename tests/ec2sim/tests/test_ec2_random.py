@@ -16,6 +16,7 @@ EXPECTED = {
     "PrivateIpAddressLimitExceeded", "AttachmentLimitExceeded", "InvalidNetworkInterface.InUse",
     "InvalidNetworkInterfaceID.NotFound", "InvalidAttachmentID.NotFound", "OperationNotPermitted",
     "IncorrectInstanceState", "InvalidSubnetID.NotFound",
+    "IncorrectState",
 }
 SUBNETS = ("subnet-0123456789abcdef0", SUBNET_A2, SUBNET_EKS)
 TINY = ipaddress.ip_network("10.0.99.0/28")
@@ -34,6 +35,7 @@ class Monkey:
         description["instances"] += [
             {"type": kind, "subnet": SUBNET_EKS} for kind in ("t3.medium", "m5.large")]
         self.aws = Client(description)
+        self.aws.world.plugger.slow = True
         self.seen, self.attachments, self.gone = set(), [], set()
 
     def eni(self):
@@ -66,6 +68,9 @@ class Monkey:
         if self.attachments:
             chosen = self.rng.choice(self.attachments)
             self.aws.call("DetachNetworkInterface", AttachmentId=chosen["AttachmentId"])
+
+    def detached(self):
+        self.aws.world.plugger.finish()
 
     def delete(self):
         eni_id = self.eni()
@@ -104,7 +109,7 @@ class Monkey:
 
     def act(self):
         """One random operation; the error code it met, or ''."""
-        action = self.rng.choice([self.create, self.create, self.attach, self.attach, self.detach,
+        action = self.rng.choice([self.create, self.create, self.attach, self.attach, self.detach, self.detached,
                                   self.delete, self.assign, self.assign, self.unassign,
                                   self.assign6, self.unassign6, self.terminate])
         try:

@@ -53,6 +53,8 @@ def test_life_of_an_interface_by_botocore(sim):
     assert refusal.value.response["Error"]["Code"] == "InvalidParameterValue" or \
         refusal.value.response["Error"]["Code"] == "InvalidNetworkInterface.InUse"
     ec2.detach_network_interface(AttachmentId=attachment)
+    ec2.get_waiter("network_interface_available").wait(
+        NetworkInterfaceIds=[name], WaiterConfig={"Delay": 0.05, "MaxAttempts": 200})
     for eni_id in (name, other):
         ec2.delete_network_interface(NetworkInterfaceId=eni_id)
     assert [e["event"] for e in sim.control.events() if e["eni"] == name] == ["plug", "unplug"]
@@ -112,7 +114,9 @@ def test_life_of_an_interface_by_the_aws_command(sim):
         "--private-ip-addresses", "10.0.10.210")
     aws(sim, "unassign-private-ip-addresses", "--network-interface-id", name,
         "--private-ip-addresses", "10.0.10.210")
+    sim.control.latency({"detach": 0})
     aws(sim, "detach-network-interface", "--attachment-id", attachment)
+    aws(sim, "wait", "network-interface-available", "--network-interface-ids", name)
     aws(sim, "delete-network-interface", "--network-interface-id", name)
     assert name not in sim.control.state()["enis"]
 

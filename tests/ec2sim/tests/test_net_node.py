@@ -112,6 +112,22 @@ def test_plug_and_unplug(region):
     assert macs(region) == {}
 
 
+def test_detaching(region):
+    """The device goes `detach` seconds later, and the attachment ends with it."""
+    region.control.latency({"detach": 0.3})
+    eni = attach(region, 1)
+    wait_events(region, 1)
+    region.control.post(f"/enis/{eni}/detach")
+    assert region.control.state()["enis"][eni]["attachment"]["status"] == "detaching"
+    assert list(macs(region)) == ["eth0"]
+    wait_events(region, 1, "unplug")
+    plug, unplug = region.control.events()
+    assert unplug["t"] - plug["t"] >= 0.3
+    assert macs(region) == {}
+    while region.control.state()["enis"][eni]["attachment"]:
+        assert time.monotonic() * 1e9 - unplug["ns"] < 10e9
+
+
 def test_terminate_takes_the_devices(region):
     attach(region, 1)
     attach(region, 2, delete_on_termination=True)
