@@ -501,7 +501,7 @@ def test_created_without_a_word(region, daemon, seconds, made):
 
 @POLICY
 def test_taken_back_before_it_is_known(region, daemon, policy):
-    """Attach is refused while EC2's other parts have not heard of the interface: its NotFound is no "gone"."""
+    """Attach is refused while EC2 has not heard of the interface everywhere: its NotFound is no "gone"."""
     daemon.configure(settings(on_failure=policy, lifecycle_hook="none"))
     region.control.put("/consistency", {"not_found_seconds": 1})
     region.control.deny("ec2:AttachNetworkInterface")

@@ -278,7 +278,7 @@ def test_by_the_pod_itself(node):
 
 
 def test_events_are_lost(node):
-    """More happens than the daemon's socket holds. It looks anew, and takes from nobody what it was refused."""
+    """More happens than the socket holds. It looks anew, and takes from nobody what it was refused."""
     node.control.deny(ASSIGN)
     pod = node.plugged(full(A), name="cni-a")
     until(lambda: node.metrics()["multus_eks_refused_total"] == 1, "the refusal")

@@ -109,8 +109,8 @@ class Monkey:
 
     def act(self):
         """One random operation; the error code it met, or ''."""
-        action = self.rng.choice([self.create, self.create, self.attach, self.attach, self.detach, self.detached,
-                                  self.delete, self.assign, self.assign, self.unassign,
+        action = self.rng.choice([self.create, self.create, self.attach, self.attach, self.detach,
+                                  self.detached, self.delete, self.assign, self.assign, self.unassign,
                                   self.assign6, self.unassign6, self.terminate])
         try:
             action()
