@@ -8,6 +8,7 @@
 
 #include "lib/fake-aws/registry.h"
 #include "register/sighting.h"
+#include "util/log.h"
 #include <stdio.h>
 
 #define V4      "10.0.1.20"
@@ -301,6 +302,33 @@ static void test_seen_elsewhere(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* It cannot go to where it is seen: it is nobody's all the same, and least of all the one's who gave it back.
+ */
+static void test_seen_elsewhere_and_refused(void **unused _unused_)
+{
+    Asked asked = {0};
+    Sightings *s;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    s = begin(&f);
+    put_on(&f, &asked, V6, "eth1", "me");
+    settle(&f);
+    assign6_ok(&f, V6);
+    see(&f, s, 2, V6, "eth2");
+    sightings_settle(s);
+    settle(&f);
+    assert_has(&f, V6, "me", ENI);
+    give_back_ok(&f, V6, "me");
+    advance(&f, SECOND);
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    gone(&f, s, 2, V6);
+    assert_true(!find(&f, V6) || find(&f, V6)->state == REGISTRATION_RELEASED);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
 /* Two pods have it, and one of them goes: that is nothing to the one who asked for it. */
 static void test_two_pods_and_another(void **unused _unused_)
 {
@@ -467,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_refused_and_then_anothers),
         cmocka_unit_test(test_registered_before_it_is_seen),
         cmocka_unit_test(test_seen_elsewhere),
+        cmocka_unit_test(test_seen_elsewhere_and_refused),
         cmocka_unit_test(test_two_pods_and_another),
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_given_back_under_way),
@@ -474,5 +503,6 @@ int main(void)
         cmocka_unit_test(test_refused_to_another),
     };
 
+    log_set_max_level(LOG_CRIT);
     return cmocka_run_group_tests_name("sightings", tests, NULL, NULL);
 }
