@@ -224,7 +224,7 @@ install: all ## install under DESTDIR and prefix
 	install -D -m 0644 -t $(DESTDIR)$(networkdir) units/05-multus-eks.network
 	for page in $(MAN_PAGES); do \
 		install -D -m 0644 -t $(DESTDIR)$(mandir)/man$${page##*.} man/$$page || exit; done
-	install -D -m 0644 -t $(DESTDIR)$(docdir) README.md LICENSE
+	install -D -m 0644 -t $(DESTDIR)$(docdir) README.md LICENSE conf/nodegroup.yaml
 	install -D -m 0644 -t $(DESTDIR)$(docdir)/examples conf/examples/*.conf conf/examples/*.yaml
 	install -D -m 0644 -t $(DESTDIR)$(datadir) conf/iam-policy.json
 	install -D -m 0644 conf/multus-eksctl.bash $(DESTDIR)$(completiondir)/multus-eksctl

@@ -27,7 +27,7 @@ for file in bin/multus-eksctl lib/systemd/system/multus-eksd.socket lib/systemd/
     share/man/man1/multus-eksctl.1 share/man/man5/multus-eks.conf.5 share/man/man7/multus-eks.tags.7 \
     share/man/man8/multus-eks-ip.8 share/man/man8/multus-eksd.8 \
     share/bash-completion/completions/multus-eksctl share/doc/multus-eks/examples/sidecar.yaml \
-    share/multus-eks/iam-policy.json; do
+    share/multus-eks/iam-policy.json share/doc/multus-eks/nodegroup.yaml; do
     [ -f "$root/opt/multus/$file" ] || {
         echo "check-install: $file is not installed" >&2
         status=1
