@@ -3,6 +3,7 @@
 
 import email
 import ipaddress
+import json
 
 import pytest
 import yaml
@@ -67,6 +68,12 @@ def test_what_is_optional():
     arns = [stack(AttachCniPolicy=answer).properties("NodeInstanceRole")["ManagedPolicyArns"]
             for answer in ("true", "false")]
     assert set(arns[0]) - set(arns[1]) == {"arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"}
+
+
+def test_role_may_do_what_the_policy_says():
+    """The same statements as the file that people without CloudFormation use."""
+    with open("conf/iam-policy.json", encoding="utf-8") as file:
+        assert stack().properties("MultusPolicy")["PolicyDocument"] == json.load(file)
 
 
 # -- user data -------------------------------------------------------------
