@@ -59,7 +59,12 @@ if said=$(echo "$said" | grep -E 'multus-eks|ordering cycle'); then
 fi
 
 multus-eksctl check-config >/dev/null || failed "the configuration is wrong"
-multus-eksctl doctor --image || failed "multus-eksctl doctor --image is not content"
+# 4: warnings alone, which it prints itself.
+multus-eksctl doctor --image
+case $? in
+0 | 4) ;;
+*) failed "multus-eksctl doctor --image is not content" ;;
+esac
 
 [ "$status" -ne 0 ] || echo "${0##*/}: this image boots as a Multus node"
 exit "$status"
