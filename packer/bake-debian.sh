@@ -69,6 +69,18 @@ say() {
     echo "bake: $*" >&2
 }
 
+# step NAME COMMAND...: what it prints is kept, and shown when it fails. The output is changed and not
+# redirected behind "||", where a failing command would no longer end the script.
+step() {
+    say "$1"
+    shift
+    exec 3>&1 4>&2 >"$output/step.log" 2>&1
+    trap 'cat "$output/step.log" >&4' EXIT
+    "$@"
+    trap - EXIT
+    exec >&3 2>&4 3>&- 4>&-
+}
+
 # What dpkg -x would do to the root itself: replace the link /lib by a directory.
 add_kernel() {
     mkdir "$base/kernel"
@@ -89,14 +101,14 @@ add_kernel() {
 make_base() {
     rm -rf "$base"
     mkdir -p "$base"
-    say "the base: $suite, compiler and kernel"
+    # Its own descriptors must have one digit, or the shell that apt calls for it does not know them.
     # shellcheck disable=SC2016  # $1 is the hook's
     mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \
         --customize-hook='mkdir -p "$1/tmp/ami-scripts"' \
         --customize-hook="copy-in $source_dir/ami-scripts/build.sh $source_dir/ami-scripts/install-deps.sh /tmp/ami-scripts" \
         --customize-hook='chroot "$1" /tmp/ami-scripts/build.sh --packages' \
         --customize-hook='rm -r "$1/tmp/ami-scripts"' \
-        "$suite" "$base/root"
+        "$suite" "$base/root" 3>&- 4>&- 9>&-
     add_kernel
 
     # Container runtimes look there, and an EKS AMI has them there.
@@ -143,7 +155,8 @@ run_packer() {
 }
 
 ./pack-source.sh "$output/source.tar.gz"
-base_key=$(echo "$packages" | cat - bake-debian.sh ../ami-scripts/build.sh ../ami-scripts/install-deps.sh | sha256sum)
+base_key=$(grep -E '^apt_(runtime|build)=' ../ami-scripts/install-deps.sh |
+    cat - bake-debian.sh ../ami-scripts/build.sh | sha256sum)" $packages"
 image_key=$(echo "$base_key" | cat - "$output/source.tar.gz" multus-eks.pkr.hcl template-1.6.sh | sha256sum)
 if has "$output/image.key" "$image_key" "$output/root.ext4"; then
     say "unchanged: $output/root.ext4"
@@ -151,9 +164,8 @@ if has "$output/image.key" "$image_key" "$output/root.ext4"; then
 fi
 
 rm -f "$output/image.key"
-has "$base/key.base" "$base_key" "$base/disk.ext4" || make_base
-say "the programs"
-compile
+has "$base/key.base" "$base_key" "$base/disk.ext4" || step "the base: $suite, compiler and kernel" make_base
+step "the programs" compile
 say "the image"
 run_packer
 

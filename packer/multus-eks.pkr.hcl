@@ -233,7 +233,7 @@ source "qemu" "debian" {
   communicator         = "ssh"
   ssh_username         = "root"
   ssh_private_key_file = var.debian_key
-  ssh_timeout          = "3m"
+  ssh_timeout          = "5m"
 
   qemuargs = [
     ["-nodefaults"],
