@@ -19,7 +19,8 @@ that is not its own may not do is send packets.
 
 Frames travel with the kernel's offload header (PACKET_VNET_HDR), so checksums
 left to the device and segments larger than the MTU arrive as on a veth.
-Limits: no security groups, no route tables, no router advertisements.
+DHCP is answered on every ENI (dhcp.py). Limits: no security groups, no route
+tables, no router advertisements.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ import ctypes
 import ipaddress
 import socket
 import struct
+
+from . import dhcp
 
 ROUTER_MAC = "02:00:0e:c2:00:01"
 ROUTER_IPV6 = ipaddress.IPv6Address("fe80:ec2::1")
@@ -139,6 +142,8 @@ class Fabric:
             return "foreign MAC"
         if frame.kind == _ETH_P_ARP:
             return self._answer_arp(eni, frame.payload)
+        if frame.kind == _ETH_P_IP and dhcp.is_request(frame.payload):
+            return self._answer_dhcp(eni, frame.payload)
         if frame.kind == _ETH_P_IP and len(frame.payload) >= 20:
             return self._deliver(eni, frame, data, ipaddress.IPv4Address(frame.payload[12:16]),
                                  ipaddress.IPv4Address(frame.payload[16:20]))
@@ -192,6 +197,13 @@ class Fabric:
         except OSError as error:
             return f"not sent: {error.strerror}"
         return ""
+
+    def _answer_dhcp(self, eni, request: bytes) -> str:
+        answer = dhcp.reply(request, eni.primary_ip, self._world.subnets[eni.subnet_id].cidr)
+        if answer is None:
+            return "no DHCP request to answer"
+        return self._send(eni, bytes(_VNET_HEADER) + _packed(eni.mac) + _ROUTER + b"\x08\0" + answer,
+                          _ETH_P_IP)
 
     # -- who has an address ------------------------------------------------
 
