@@ -21,12 +21,14 @@ from . import scenario, wire
 from .clock import Clock
 from .control import Control
 from .fabric import Fabric
+from .guest import GuestPlugger
 from .plug import Node, NullPlugger, VethPlugger
 from .region import Region
 from .server import api_handler
 
 LISTEN_FDS_START = 3
 IMDS_ADDRESS = ("169.254.169.254", 80)
+_PLUGGERS = {"null": NullPlugger, "veth": VethPlugger, "guest": GuestPlugger}
 
 
 def _arguments(argv):
@@ -42,7 +44,7 @@ def _arguments(argv):
     add("--autoscaling-tls", default="", help="the same for Auto Scaling")
     add("--tls-name", action="append", help="name in the certificate, instead of the right ones")
     add("--key", action="append", default=[], metavar="ID:SECRET", help="another operator's key")
-    add("--plug", choices=("null", "veth"), default="null", help="how an ENI becomes a device")
+    add("--plug", choices=tuple(_PLUGGERS), default="null", help="how an ENI becomes a device")
     add("--latency", type=json.loads, default={}, help="JSON: action -> seconds")
     add("--buckets", action="store_true", help="EC2's token buckets from the start")
     add("--no-imds", action="store_true", help="no metadata listeners but those asked for later")
@@ -91,8 +93,7 @@ class Program:
         self.args = args
         clock = Clock()
         world = scenario.build(_description(args.scenario), clock)
-        plugger = VethPlugger if args.plug == "veth" else NullPlugger
-        self.region = Region(world, clock, plugger)
+        self.region = Region(world, clock, _PLUGGERS[args.plug])
         self.region.latency.update(args.latency)
         self.region.unsigned_payload = args.unsigned_payload
         if args.buckets:
@@ -112,7 +113,7 @@ class Program:
     async def start(self) -> None:
         """Open every socket and say where they are."""
         args = self.args
-        if args.plug == "veth":
+        if args.plug != "null":
             own = [address.rpartition(":")[0] for address in (args.ec2, args.autoscaling)]
             self.region.plugger.fabric = Fabric(self.region.world, [IMDS_ADDRESS[0], *own])
             self.region.plugger.fabric.start()
@@ -159,12 +160,13 @@ class Program:
             name = listener.getsockname()
             self.ready["control"] = name if isinstance(name, str) else "@" + name[1:].decode()
 
-    async def connect(self, instance, netns=None, name=None, imds=None) -> dict:
+    async def connect(self, instance, netns=None, name=None, imds=None, qmp=None) -> dict:
         """
-        Give a node its metadata listener and, with a namespace, its devices.
+        Give a node its metadata listener and, with a namespace or a virtual machine, its devices.
         @netns: name or path of the namespace
         @name: of the first interface there (ens5)
         @imds: ADDRESS:PORT of the listener
+        @qmp: path of the monitor of a QEMU that waits to be switched on
         """
         world, device = self.region.world, ""
         primary = world.enis_of(instance)[0]
@@ -173,6 +175,9 @@ class Program:
         if netns:
             instance.node = Node(netns)
             device = self.region.plugger.plug_primary(instance, primary, gateway, name or "ens5")
+        elif qmp:
+            device = await self.region.plugger.equip(instance, qmp, world.enis_of(instance), gateway)
+        if netns or qmp:
             imds = imds or "%s:%d" % IMDS_ADDRESS
         listener = self._inherited.pop("imds", None) or _listen(imds or "127.0.0.1:0", device)
         await self._serve(listener, self.region.metadata_of(instance).handle)
@@ -180,6 +185,8 @@ class Program:
         if netns:
             for eni in world.enis_of(instance)[1:]:
                 self.region.plugger.plug(instance, eni)
+        elif qmp:
+            await instance.node.go()
         return {"id": instance.id, "imds": _url(listener), "mac": primary.mac,
                 "address": str(ipaddress.ip_interface((primary.primary_ip, subnet.cidr.prefixlen))),
                 "gateway": str(gateway), "name": name or "ens5"}

@@ -34,7 +34,7 @@ def plain(value):
 
 
 class Control:
-    """The routes. @connect: async (instance, netns, name, imds) -> dict, wires up a node."""
+    """The routes. @connect: async (instance, netns, name, imds, qmp) -> dict, wires up a node."""
 
     def __init__(self, region, connect):
         self._region, self._world, self._connect = region, region.world, connect
@@ -171,13 +171,13 @@ class Control:
     # -- events of the world -----------------------------------------------
 
     async def _post_instances(self, body) -> dict:
-        wiring = {key: body.pop(key, None) for key in ("netns", "name", "imds")}
+        wiring = {key: body.pop(key, None) for key in ("netns", "name", "imds", "qmp")}
         return await self._connect(scenario.add_instance(self._world, body), **wiring)
 
     async def _post_nodes(self, body) -> dict:
-        """An instance that is there already gets its namespace and metadata listener."""
-        return await self._connect(self._world.instance(body["instance"]), body.get("netns"),
-                                   body.get("name"), body.get("imds"))
+        """An instance that is there already gets its namespace or machine, and metadata listener."""
+        wiring = {key: body.get(key) for key in ("netns", "name", "imds", "qmp")}
+        return await self._connect(self._world.instance(body["instance"]), **wiring)
 
     def _delete_instances(self, _body, instance_id: str) -> dict:
         self._world.terminate(self._world.instance(instance_id))

@@ -199,15 +199,16 @@ class Topology:
     @name: of a node's primary interface
     @tmpfs: directories that each node gets empty and its own
     @nodes: ids of the instances that get a namespace; None: all of the scenario
+    @plug: how an ENI becomes a device; "guest": instances may be virtual machines too
     """
 
     ec2_url, autoscaling_url = f"http://{EC2_ADDRESS}", f"http://{AUTOSCALING_ADDRESS}"
 
     def __init__(self, scenario: dict | None = None, arguments=(), tls: str | None = None,
-                 name: str = "ens5", tmpfs=(), nodes=None, stderr=None):
+                 name: str = "ens5", tmpfs=(), nodes=None, stderr=None, plug: str = "veth"):
         self._scenario, self._arguments, self._tls = scenario, list(arguments), tls
         self._name, self._tmpfs, self._stderr = name, tuple(tmpfs), stderr
-        self._wanted = nodes
+        self._wanted, self._plug = nodes, plug
         self._keeper: _Keeper | None = None
         self._simulator: subprocess.Popen | None = None
         self.nodes: dict = {}
@@ -255,6 +256,10 @@ class Topology:
         """subprocess.run() where the simulator and the VPC's ends of all ENIs are."""
         return subprocess.run([*self._keeper.enter(), *argv], **kw)
 
+    def popen_in_vpc(self, argv: list, listen: dict | None = None, **kw) -> subprocess.Popen:
+        """Start a process there, as SimNode.popen() does; the caller ends it."""
+        return _popen(self._keeper, argv, listen, **kw)
+
     # -- making it ---------------------------------------------------------
 
     def _start(self) -> None:
@@ -263,7 +268,7 @@ class Topology:
         listener.bind("")  # the kernel picks a free abstract name
         listener.listen(64)
         path = "\0" + listener.getsockname()[1:].decode()
-        argv = [PYTHON, "-m", "ec2sim", "--plug", "veth", "--no-imds", "--exit-on-eof",
+        argv = [PYTHON, "-m", "ec2sim", "--plug", self._plug, "--no-imds", "--exit-on-eof",
                 "--ec2", f"{EC2_ADDRESS}:80", "--autoscaling", f"{AUTOSCALING_ADDRESS}:80"]
         if self._tls:
             argv += ["--tls", self._tls, "--ec2-tls", f"{EC2_ADDRESS}:443",

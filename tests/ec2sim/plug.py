@@ -135,6 +135,12 @@ class Plugger:
             await self._leave(device)
         done()
 
+    def adopt(self, instance, eni) -> None:
+        """An attached ENI's device is there already; it goes like any other."""
+        if eni.attachment.device_index != 0:
+            device = self._devices[eni.id] = _Device(instance, eni)
+            device.plugged = True
+
     async def close(self) -> None:
         """Nothing is plugged any more; what exists goes with the namespaces."""
         for task in self._tasks:

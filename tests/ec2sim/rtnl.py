@@ -7,6 +7,7 @@ its far end born inside the other namespace: moving a device there afterwards
 would cost the kernel a grace period, birth does not.
 """
 
+import fcntl
 import os
 import socket
 import struct
@@ -17,11 +18,13 @@ RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 17, 20, 24
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE, NLM_F_REPLACE = 1, 4, 0x200, 0x400, 0x100
 NLMSG_ERROR = 2
 IFF_UP = 1
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 18, 28
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 18, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF = 1, 4
 RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_LINK, RTN_UNICAST = 254, 4, 253, 1
+TUNSETIFF, TUNSETPERSIST = 0x400454ca, 0x400454cb
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 2, 0x1000, 0x4000
 
 
 def _attr(kind: int, data: bytes) -> bytes:
@@ -39,6 +42,17 @@ def _mac(text: str) -> bytes:
 
 def _ifinfo(flags: int = 0) -> bytes:
     return struct.pack("=BxHiII", socket.AF_UNSPEC, 0, 0, flags, flags)
+
+
+def add_tap(name: str) -> None:
+    """Make a tap in this thread's namespace that waits for a program to take the other end."""
+    tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(tap, TUNSETIFF, struct.pack("=16sH14x", name.encode(),
+                                                IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+        fcntl.ioctl(tap, TUNSETPERSIST, 1)
+    finally:
+        os.close(tap)
 
 
 class Rtnl:
@@ -89,6 +103,11 @@ class Rtnl:
 
     def up(self, name: str) -> None:
         self._talk(RTM_NEWLINK, 0, _ifinfo(IFF_UP) + _attr(IFLA_IFNAME, _name(name)))
+
+    def set_up(self, name: str, mac: str, mtu: int) -> None:
+        """Give a device its MAC address and MTU and bring it up."""
+        self._talk(RTM_NEWLINK, 0, _ifinfo(IFF_UP) + _attr(IFLA_IFNAME, _name(name)) +
+                   _attr(IFLA_ADDRESS, _mac(mac)) + _attr(IFLA_MTU, struct.pack("=I", mtu)))
 
     def add_address(self, device, address) -> None:
         """Give a device, by its name here or its index there, an IPv4 address of its own (/32)."""
