@@ -4,7 +4,9 @@
 # Install what multus-eks needs from the distribution: the one list of packages
 # that the Makefile, CI and the image build share.
 #
-#   install-deps.sh [runtime] [build] [test] [vm]      default: runtime build
+#   install-deps.sh [--list] [runtime] [build] [test] [vm]      default: runtime build
+#
+# With --list the names are printed, one a line, and nothing is installed.
 #
 # Runs on Debian and Ubuntu (apt) and on Amazon Linux 2023 and Fedora (dnf), as
 # root. Installing what is already there is not an error and changes nothing.
@@ -12,7 +14,7 @@
 set -eu
 
 usage() {
-    echo "usage: ${0##*/} [runtime|build|test|vm]..." >&2
+    echo "usage: ${0##*/} [--list] [runtime|build|test|vm]..." >&2
     exit 2
 }
 
@@ -33,6 +35,11 @@ if ! command -v npm >/dev/null 2>&1; then
     dnf_test="$dnf_test nodejs npm"
 fi
 
+list=
+if [ "${1:-}" = --list ]; then
+    list=1
+    shift
+fi
 [ $# -gt 0 ] || set -- runtime build
 
 if command -v apt-get >/dev/null 2>&1; then
@@ -52,6 +59,12 @@ for set_name in "$@"; do
     *) usage ;;
     esac
 done
+
+if [ -n "$list" ]; then
+    # shellcheck disable=SC2086  # one word a line
+    printf '%s\n' $packages
+    exit
+fi
 
 # apt is asked only for what is missing, so that a complete machine needs no network.
 if [ "$manager" = apt ]; then
