@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # make            the programs, in build/
-# make check      everything that tests, but the guest VM and the long runs
+# make check      everything that tests, but the guests and the long runs
+# make check-vm   real guests boot in the simulated AWS
 # make demo       a simulated node boots, on real network interfaces
 # make help       all targets
 #
@@ -135,7 +136,7 @@ objects-all: $(call objects,$(UNIT_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) $(LI
 
 # ------------------------------------------------------------------ tests
 
-.PHONY: deps check check-all check-unit check-corpus check-sim check-system check-san check-valgrind lint
+.PHONY: deps check check-all check-unit check-corpus check-sim check-system check-vm check-san check-valgrind lint
 deps: ## install what building and testing needs
 	@ami-scripts/install-deps.sh runtime build test
 
@@ -161,6 +162,12 @@ check-sim: $(TOOLS) ## the simulated AWS against botocore and the aws command
 
 check-system: all $(TOOLS) ## the daemon against the simulated AWS
 	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m pytest -q -rs tests/system
+
+check-vm: ## real guests boot, their interfaces hot-plugged by the simulated AWS (as root, some minutes)
+	@ami-scripts/install-deps.sh runtime build test vm
+	@$(MAKE) --no-print-directory all
+	@tests/vm/image.sh $(B)/vm
+	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m pytest -q tests/vm
 
 lint: ## layers, format, analysers, units
 	@tests/lint.sh
