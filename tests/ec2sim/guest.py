@@ -107,8 +107,9 @@ class GuestPlugger(VethPlugger):
         self._tap_rtnl.set_up(port, ROUTER_MAC, _JUMBO)
         await guest.qmp.execute("netdev_add", type="tap", id=eni_id, ifname=port, script="no",
                                 downscript="no")
+        # without the network card's own boot program, which a reboot would spend seconds on
         await guest.qmp.execute("device_add", driver="virtio-net-pci", id=eni_id, netdev=eni_id,
-                                mac=mac, addr=hex(FIRST_SLOT + index))
+                                mac=mac, addr=hex(FIRST_SLOT + index), romfile="")
         self.port_ready(eni_id, port)
 
     @staticmethod
