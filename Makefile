@@ -165,8 +165,8 @@ check-system: all $(TOOLS) ## the daemon against the simulated AWS
 
 check-vm: ## real guests boot, their interfaces hot-plugged by the simulated AWS (as root, some minutes)
 	@ami-scripts/install-deps.sh runtime build test vm
-	@$(MAKE) --no-print-directory all
-	@tests/vm/image.sh $(B)/vm
+	@$(MAKE) --no-print-directory all image
+	@tests/vm/image.sh $(IMAGE) $(B)/vm
 	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m pytest -q tests/vm
 
 lint: ## layers, format, analysers, units

@@ -1,36 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The image that the guests of tests/vm boot: Debian with systemd, networkd and the cloud kernel, what the
-# EKS AMI has beside us (company/), and the project, installed as into any image.
+# The image that the guests of tests/vm boot: the one that packer/bake-debian.sh has baked, and what the EKS
+# AMI has beside us (company/). Nothing of the project itself is changed or added here.
 #
-#   image.sh DIRECTORY      makes DIRECTORY/vmlinuz and DIRECTORY/root.ext4
+#   image.sh BAKED DIRECTORY      from BAKED/root.ext4 and BAKED/vmlinuz to the same in DIRECTORY
 #
-# Needs root and, for the first run, the distribution's packages. What they make is kept in DIRECTORY/base
-# and made anew when the list or the kernel changes. The machine's own release is taken, since the programs
-# were linked against its libraries. The kernel is unpacked, not installed: it boots without an initramfs,
-# NVMe and ext4 being built in.
+# Needs root. The file system is copied out and made anew, since there may be no loop devices.
 set -euo pipefail
 
-directory=$(mkdir -p "${1:?usage: ${0##*/} DIRECTORY}" && realpath "$1")
+baked=$(realpath "${1:?usage: ${0##*/} BAKED DIRECTORY}")
+directory=$(mkdir -p "${2:?usage: ${0##*/} BAKED DIRECTORY}" && realpath "$2")
 here=$(dirname "$(realpath "$0")")
-top=$(dirname "$(dirname "$here")")
-base=$directory/base root=$directory/root
-size=1G
-
-packages() {
-    local name
-    for name in systemd-sysv udev dbus kmod procps iproute2 iputils-ping curl jq iptables \
-        containernetworking-plugins; do
-        echo "$name"
-    done
-    "$top/ami-scripts/install-deps.sh" --list runtime
-}
-
-# The package that the distribution's name for its newest cloud kernel stands for.
-kernel_package() {
-    apt-cache depends linux-image-cloud-amd64 | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }'
-}
+root=$directory/root
+size=1536M
 
 # What a guest of ours has devices for, and what pods and DPDK are made of. udev would load a good many more,
 # for minutes of an emulated processor's time.
@@ -39,45 +22,17 @@ modules() {
         vfio_iommu_type1 af_packet nf_tables nft_compat ip_tables iptable_filter iptable_nat autofs4 efi_pstore
 }
 
-# Keep those modules of a root and what they depend on.
+# Keep those modules and what they depend on.
 trim_modules() {
-    local -r base=$1 version=$2
-    local keep file name
+    local keep version file name
+    version=$(ls "$root/usr/lib/modules")
     keep=$(for name in $(modules); do
-        chroot "$base" modprobe -S "$version" --show-depends --ignore-install "$name" 2>/dev/null || :
+        chroot "$root" modprobe -S "$version" --show-depends --ignore-install "$name" 2>/dev/null || :
     done | awk '$1 == "insmod" { sub(".*/", "", $2); print $2 }' | sort -u)
     while read -r file; do
         grep -qxF "${file##*/}" <<<"$keep" || rm "$file"
-    done < <(find "$base/usr/lib/modules/$version" -name '*.ko')
-    chroot "$base" depmod "$version"
-}
-
-make_base() {
-    local kernel=$1 include version
-    local -r unpacked=$directory/kernel
-    include=$(packages | paste -sd,)
-    rm -rf "$base" "$unpacked"
-    # shellcheck disable=SC1091
-    mmdebstrap --mode=root --variant=minbase --include="$include" \
-        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-        "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$base"
-
-    mkdir -p "$unpacked"
-    (cd "$unpacked" && apt-get download -qq -o APT::Sandbox::User=root "$kernel" && dpkg -x ./*.deb .)
-    cp "$unpacked"/boot/vmlinuz-* "$directory/vmlinuz"
-    cp -a "$unpacked/lib/modules" "$base/usr/lib/"
-    rm -r "$unpacked"
-    version=$(ls "$base/usr/lib/modules")
-    chroot "$base" depmod "$version"
-    trim_modules "$base" "$version"
-}
-
-# As provisioning an AMI does it.
-install_project() {
-    make -C "$top" --no-print-directory -s install "DESTDIR=$root" >/dev/null
-    systemctl --root="$root" -q enable multus-eksd.service multus-eksd.socket
-    systemd-sysusers --root="$root" 2>/dev/null
-    journalctl --root="$root" --update-catalog
+    done < <(find "$root/usr/lib/modules/$version" -name '*.ko')
+    chroot "$root" depmod "$version"
 }
 
 # What the EKS AMI has, or stand-ins for it; and how a test gets at the guest.
@@ -102,20 +57,24 @@ add_company() {
     echo guest >"$root/etc/hostname"
 }
 
-key=$(packages | cat - "$0" <(kernel_package) | sha256sum)
-if [ "$(cat "$directory/base.key" 2>/dev/null)" != "$key" ]; then
-    rm -f "$directory/base.key"
-    make_base "$(kernel_package)"
-    echo "$key" >"$directory/base.key"
+key=$(find "$here/company" "$0" "$baked/image.key" -type f -exec sha256sum {} + | sort | sha256sum)
+if [ "$(cat "$directory/key" 2>/dev/null)" = "$key" ]; then
+    exit 0
 fi
-
-rm -rf "$root"
-cp -a --reflink=auto "$base" "$root"
-install_project
+rm -rf "$root" "$directory/key"
+mkdir -p "$root"
+# What it says is its version.
+debugfs -R "rdump / $root" "$baked/root.ext4" >"$directory/debugfs.log" 2>&1
+[ -x "$root/usr/libexec/multus-eks/multus-eksd" ] || {
+    cat "$directory/debugfs.log" >&2
+    echo "${0##*/}: $baked/root.ext4 cannot be copied out, or has no multus-eksd" >&2
+    exit 1
+}
+trim_modules
 add_company
-# Sparse, and complete under its name only.
-rm -f "$directory/root.ext4.new"
+cp "$baked/vmlinuz" "$directory/vmlinuz"
 truncate -s "$size" "$directory/root.ext4.new"
 mke2fs -q -t ext4 -O ^has_journal -d "$root" "$directory/root.ext4.new"
 mv "$directory/root.ext4.new" "$directory/root.ext4"
 rm -rf "$root"
+echo "$key" >"$directory/key"
