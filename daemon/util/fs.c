@@ -122,15 +122,23 @@ int fs_write_file(const char *path, const void *data, size_t n, mode_t mode, FsS
     return sync == FS_SYNC_YES ? sync_directory_of(path) : 0;
 }
 
-int fs_update_file(const char *path, const char *text, mode_t mode, FsSync sync, bool *ret_changed)
+static bool file_holds(const char *path, const char *text)
 {
     _cleanup_(freep) char *present = NULL;
-    size_t n = strlen(text), n_present = 0;
+    size_t n = 0;
+
+    if (fs_read_file(path, strlen(text), &present, &n) < 0 || !present)
+        return false;
+    return n == strlen(text) && memcmp(present, text, n) == 0;
+}
+
+int fs_update_file(const char *path, const char *text, mode_t mode, FsSync sync, bool *ret_changed)
+{
     int r;
 
-    if (fs_read_file(path, n, &present, &n_present) == 0 && n_present == n && memcmp(present, text, n) == 0)
+    if (file_holds(path, text))
         return 0;
-    r = fs_write_file(path, text, n, mode, sync);
+    r = fs_write_file(path, text, strlen(text), mode, sync);
     if (r == 0)
         *ret_changed = true;
     return r;
