@@ -60,9 +60,9 @@ class Namespace:
     """A network namespace that lives as long as its keeper, inside @host's user namespace if it has one."""
 
     def __init__(self, host=None):
-        self._userns = host is None and user_namespace_needed()
+        self._userns = user_namespace_needed()
         words = host.enter() if host else []
-        flags = "-Urn" if self._userns else "-n"
+        flags = "-Urn" if self._userns and not host else "-n"
         self._process = subprocess.Popen(
             [*words, "/usr/bin/unshare", flags, "sh", "-c", "ip link set lo up; echo ok; read -r _"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PATH": PATH})
