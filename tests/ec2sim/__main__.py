@@ -115,7 +115,8 @@ class Program:
         args = self.args
         if args.plug != "null":
             own = [address.rpartition(":")[0] for address in (args.ec2, args.autoscaling)]
-            self.region.plugger.fabric = Fabric(self.region.world, [IMDS_ADDRESS[0], *own])
+            self.region.plugger.fabric = Fabric(self.region.world, [IMDS_ADDRESS[0], *own],
+                                                self.region.log.event)
             self.region.plugger.fabric.start()
         if args.port is not None:
             args.ec2 = f"{args.ec2.rpartition(':')[0]}:{args.port}"

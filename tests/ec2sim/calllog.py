@@ -45,7 +45,7 @@ class CallLog:
                           "path": path, "status": status})
 
     def event(self, what: str, **fields) -> None:
-        """A device came or went; @what: plug, unplug, held, never, failed."""
+        """A device came or went, or was told its address; @what: plug, unplug, never, failed, gone, dhcp."""
         self.events.append({**self._stamp(), "event": what, **fields})
 
     def clear(self) -> None:

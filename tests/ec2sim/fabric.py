@@ -80,11 +80,12 @@ class Fabric:
     """
     The frames between the ports of one namespace, that of the thread which makes it.
     @own: IPv4 addresses that the namespace itself serves
+    @note: called with "dhcp", eni and mac for each lease given
     `dropped` counts what was not delivered, by reason.
     """
 
-    def __init__(self, world, own=()):
-        self._world = world
+    def __init__(self, world, own=(), note=lambda what, **fields: None):
+        self._world, self._note = world, note
         self._ports: dict = {}
         self._names: dict = {}
         self.dropped: collections.Counter = collections.Counter()
@@ -202,6 +203,7 @@ class Fabric:
         answer = dhcp.reply(request, eni.primary_ip, self._world.subnets[eni.subnet_id].cidr)
         if answer is None:
             return "no DHCP request to answer"
+        self._note("dhcp", eni=eni.id, mac=eni.mac)
         return self._send(eni, bytes(_VNET_HEADER) + _packed(eni.mac) + _ROUTER + b"\x08\0" + answer,
                           _ETH_P_IP)
 
