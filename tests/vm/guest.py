@@ -243,7 +243,8 @@ class Guest:
         names = " ".join(f"-p {name}" for name in sorted(wanted))
         text = "\n".join(f"{name}={value}" for name, value in sorted(wanted.items()))
         ask = f"systemctl show {shlex.quote(unit)} {names} | sort"
-        done = self.try_run(f"timeout {timeout} bash -c 'until [ \"$({ask})\" = \"{text}\" ]; do sleep 0.1; done'")
+        done = self.try_run(f"timeout {timeout} bash -c "
+                            f"'until [ \"$({ask})\" = \"{text}\" ]; do sleep 0.1; done'")
         if done.returncode != 0:
             raise GuestError(f"{unit} does not come to {wanted}: {self.property(unit, *wanted)}")
 

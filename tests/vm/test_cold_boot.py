@@ -40,7 +40,8 @@ def test_udev_is_slow(machines):
     machines.control.gate_release()
     guest.run("timeout 60 sh -c 'until [ -e /sys/class/net/eth2 ]; do sleep 0.05; done'")
     enis, links = by_network(machines.region, guest.instance), guest.links()
-    assert [links[f"eth{n}"]["address"] for n in range(3)] == [enis[name]["mac"] for name in ("eth2", "eth3", "eth1")]
+    assert [links[f"eth{n}"]["address"] for n in range(3)] == \
+        [enis[name]["mac"] for name in ("eth2", "eth3", "eth1")]
     guest.run("udevadm control --start-exec-queue")
     guest.await_boot()
     check_node(machines, guest)

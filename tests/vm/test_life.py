@@ -43,9 +43,10 @@ def unchanged(shared, node):
 
 
 def watched(guest, script) -> str:
-    """What the kernel tells of links while a script runs."""
-    return guest.run(f"ip -o monitor link >/run/links & sleep 0.5; {script}; status=$?; kill %1; cat /run/links; "
-                     "exit $status")
+    """What the kernel tells of links while a script runs; it begins when a change of lo's is told."""
+    return guest.run(f"""ip -o monitor link >/run/links &
+        until [ -s /run/links ]; do ip link set lo alias watched$((n++)); sleep 0.02; done
+        {script}; status=$?; kill %1; cat /run/links; exit $status""")
 
 
 @pytest.mark.usefixtures("kubelet", "unchanged")

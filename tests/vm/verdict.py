@@ -34,11 +34,17 @@ def check_links(links, enis) -> None:
 
 
 def check_unmanaged(guest, names) -> None:
-    """networkd leaves them alone, udev knows whose they are, AWS's hook was not started for them."""
+    """
+    networkd leaves them alone, and at no time asked for an address there; udev knows whose they are; AWS's
+    hook was not started for them.
+    """
     managers = {link["Name"]: link["AdministrativeState"]
                 for link in guest.json("networkctl list --json=short")["Interfaces"]}
     assert {name: managers[name] for name in names} == dict.fromkeys(names, "unmanaged")
     assert managers["ens5"] == "configured"
+    leases = {event["mac"] for event in guest.control.events() if event["event"] == "dhcp"}
+    primary, *ours = (eni["mac"] for eni in guest.control.enis(guest.instance))
+    assert primary in leases and leases.isdisjoint(ours)
     for name in names:
         properties = guest.run(f"udevadm info -q property /sys/class/net/{name}").splitlines()
         assert {"MULTUS_EKS=1", "ID_NET_MANAGED_BY=multus-eks", "NM_UNMANAGED=1"} <= set(properties)
