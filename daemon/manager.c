@@ -12,7 +12,8 @@
  * The boot ends in one of three ways: ready; degraded, when something failed and on_failure is
  * continue (kubelet starts, the status says what is missing); failed, when on_failure is block (the
  * lifecycle action is abandoned, the process exits, kubelet does not start). All three go through
- * manager_finish_boot(). After it no timer runs: an idle daemon does not wake up.
+ * manager_finish_boot(). After it no timer runs, but for what is still being detached and swept: an idle
+ * daemon does not wake up.
  */
 
 #include "handover.h"

@@ -4,7 +4,8 @@
  * Running a plan. Each wanted interface is an Eni that goes its own way; what they share (the device
  * indexes, the free addresses of a subnet, the intents) is here. Interfaces nothing wants any more
  * are removed beside that, but those that must be detached first are waited for: a wanted interface
- * may need the device index or the attachment slot they hold.
+ * may need the device index or the attachment slot they hold. What an earlier run has begun to detach
+ * is deleted when that is over, which may be after the boot; the clock of that removal is its own.
  */
 
 #include "eni/reconcile.h"
@@ -15,9 +16,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define LATE_TIME (5 * USEC_PER_MINUTE)
+
 typedef struct RemovalSlot {
     Reconcile *reconcile;
     const EniRemoval *plan;
+    bool vacates; /* a place that may be needed */
     Removal *removal;
 } RemovalSlot;
 
@@ -31,7 +35,7 @@ struct Reconcile {
     RemovalSlot *removals;
     size_t n_removals;
     size_t n_removing;
-    size_t n_detaching; /* of these, to be waited for */
+    size_t n_detaching; /* of these, to be waited for before anything else */
     bool started;
 };
 
@@ -195,8 +199,10 @@ static void on_removed(const AwsError *error, void *userdata)
                  slot->plan->reason);
 
     slot->removal = removal_free(slot->removal);
+    if (slot->plan->late)
+        return;
     reconcile->n_removing--;
-    if (slot->plan->detach)
+    if (slot->vacates)
         reconcile->n_detaching--;
     if (!reconcile->started && reconcile->n_detaching == 0)
         reconcile_start_enis(reconcile);
@@ -212,18 +218,24 @@ static void reconcile_start_removal(Reconcile *reconcile, const EniRemoval *plan
         .event = reconcile->args.event,
         .network_interface_id = eni->network_interface_id,
         .attachment_id = plan->detach ? eni->attachment.attachment_id : NULL,
-        .deadline = reconcile->args.deadline,
+        .deadline = plan->late ? time_add(time_monotonic(), LATE_TIME) : reconcile->args.deadline,
     };
     int r;
 
-    *slot = (RemovalSlot){.reconcile = reconcile, .plan = plan};
+    *slot = (RemovalSlot){
+        .reconcile = reconcile,
+        .plan = plan,
+        .vacates = !plan->late && eni->attachment.attachment_id,
+    };
     r = removal_start(&args, on_removed, slot, &slot->removal);
     if (r < 0) {
         log_warning_errno(r, "Cannot delete %s: %m", eni->network_interface_id);
         return;
     }
+    if (plan->late)
+        return;
     reconcile->n_removing++;
-    if (plan->detach)
+    if (slot->vacates)
         reconcile->n_detaching++;
 }
 

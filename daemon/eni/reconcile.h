@@ -30,7 +30,8 @@ Reconcile *reconcile_free(Reconcile *reconcile);
  * reconcile_start() - send everything that can be sent
  *
  * Interfaces that are to be detached go first, since they hold device indexes and attachment slots;
- * everything else is done at once. A removal that fails is logged and does not fail the plan.
+ * everything else is done at once. A removal that fails is logged and does not fail the plan. Late ones
+ * go on after the plan is over, until they are done or the object is freed.
  */
 void reconcile_start(Reconcile *reconcile);
 
@@ -38,7 +39,7 @@ void reconcile_start(Reconcile *reconcile);
 size_t reconcile_n(const Reconcile *reconcile);
 Eni *reconcile_eni(const Reconcile *reconcile, size_t i);
 
-/** reconcile_is_over() - nothing is under way: each interface is ready or failed, the unwanted are gone */
+/** reconcile_is_over() - nothing but late removals is under way: each interface is ready or failed */
 bool reconcile_is_over(const Reconcile *reconcile);
 
 DEFINE_CLEANUP(Reconcile, reconcile_free)

@@ -8,9 +8,9 @@
  * none. What is attached to another instance is never touched, whatever its tags say: somebody copied
  * them, or moved the interface by hand.
  *
- * An interface that is being detached is neither adopted nor removed: EC2 accepts nothing for it until
- * it is done, and the next run sees what became of it. Its device index and its place among the
- * instance's interfaces are taken until then.
+ * An interface that is being detached is not adopted: EC2 accepts nothing for it until that is done. It
+ * is deleted then, late, since the boot need not wait for it; unless a wanted interface needs what it has
+ * until then: its device index, its place among those that the instance takes, its name on the host.
  *
  * Removals come before attachments: an interface that is to go neither counts against the instance's
  * limit nor stands in the way of an explicit device index. Automatic indexes still avoid its place as
@@ -82,10 +82,19 @@ static bool is_free(const Ec2NetworkInterface *eni)
            (!eni->status || streq(eni->status, "available") || streq(eni->status, "pending"));
 }
 
+static bool has_our_tag(const Draft *draft, const Ec2NetworkInterface *eni)
+{
+    return streq_ptr(keyvalue_list_get(&eni->tags, TAG_INSTANCE_ID), draft->instance_id);
+}
+
 static bool is_ours(const Draft *draft, const Ec2NetworkInterface *eni)
 {
-    return streq_ptr(keyvalue_list_get(&eni->tags, TAG_INSTANCE_ID), draft->instance_id) &&
-           !is_detaching(eni) && (is_attached_here(draft, eni) || is_free(eni));
+    return has_our_tag(draft, eni) && !is_detaching(eni) && (is_attached_here(draft, eni) || is_free(eni));
+}
+
+static bool is_leaving(const Draft *draft, const Ec2NetworkInterface *eni)
+{
+    return has_our_tag(draft, eni) && is_detaching(eni) && is_attached_here(draft, eni);
 }
 
 static bool is_in_plan(const Plan *plan, const Ec2NetworkInterface *eni)
@@ -145,6 +154,8 @@ static const char *removal_reason(const Draft *draft, const Ec2NetworkInterface 
 {
     const char *network = keyvalue_list_get(&eni->tags, TAG_NETWORK);
 
+    if (is_detaching(eni))
+        return "it was being detached";
     for (size_t i = 0; i < draft->desired->n_enis; i++) {
         const DesiredEni *desired = &draft->desired->enis[i];
 
@@ -165,14 +176,16 @@ static int find_removals(const Draft *draft)
         return -ENOMEM;
     for (size_t i = 0; i < facts->n_enis; i++) {
         const Ec2NetworkInterface *eni = &facts->enis[i];
+        bool leaving = is_leaving(draft, eni);
 
         /* Told twice is known twice: two describes may have found one interface. */
-        if (!is_ours(draft, eni) || is_in_plan(plan, eni) ||
+        if (!(leaving || is_ours(draft, eni)) || is_in_plan(plan, eni) ||
             strlist_contains(&draft->desired->kept, eni->network_interface_id))
             continue;
         plan->removals[plan->n_removals++] = (EniRemoval){
             .observed = eni,
-            .detach = is_attached_here(draft, eni),
+            .detach = !leaving && is_attached_here(draft, eni),
+            .late = leaving,
             .reason = removal_reason(draft, eni),
         };
     }
@@ -410,6 +423,63 @@ static int check_limits(const Draft *draft)
     return r;
 }
 
+/* Whether a wanted interface was given its place, or is to have the name of its device on this host. */
+static bool is_in_the_way(const Draft *draft, const Ec2NetworkInterface *eni)
+{
+    const char *network = keyvalue_list_get(&eni->tags, TAG_NETWORK);
+
+    for (size_t i = 0; i < draft->plan->n_enis; i++) {
+        const EniPlan *plan = &draft->plan->enis[i];
+
+        if ((plan->steps & STEP_ATTACH) && streq_ptr(network, plan->desired->network))
+            return true;
+        if (plan->desired->network_card == eni->attachment.network_card_index &&
+            plan->device_index == eni->attachment.device_index)
+            return true;
+    }
+    return false;
+}
+
+/* Whether card (-1: all) holds the wanted ones before those that are being detached have left. */
+static bool has_room(const Draft *draft, int card, unsigned limit)
+{
+    unsigned wanted, there;
+
+    count_places(draft, card, &wanted, &there);
+    for (size_t i = 0; i < draft->plan->n_removals; i++) {
+        const EniRemoval *removal = &draft->plan->removals[i];
+
+        there +=
+            removal->late && (card < 0 || removal->observed->attachment.network_card_index == (unsigned)card);
+    }
+    return wanted == 0 || limit == 0 || wanted + there <= limit;
+}
+
+static bool have_room(const Draft *draft)
+{
+    const Ec2InstanceType *type = draft->facts->instance_type;
+
+    if (!type)
+        return true;
+    for (size_t i = 0; i < type->n_network_cards; i++)
+        if (!has_room(draft, (int)type->network_cards[i].network_card_index,
+                      type->network_cards[i].maximum_network_interfaces))
+            return false;
+    return has_room(draft, -1, type->maximum_network_interfaces);
+}
+
+/* Which of those that are being detached have to be waited for after all. */
+static void decide_late(const Draft *draft)
+{
+    bool room = have_room(draft);
+
+    for (size_t i = 0; i < draft->plan->n_removals; i++) {
+        EniRemoval *removal = &draft->plan->removals[i];
+
+        removal->late = removal->late && room && !is_in_the_way(draft, removal->observed);
+    }
+}
+
 static int compute(Draft *draft)
 {
     int r;
@@ -427,6 +497,7 @@ static int compute(Draft *draft)
 
     for (size_t i = 0; i < draft->plan->n_enis; i++)
         draft->plan->enis[i].steps = decide_steps(draft, &draft->plan->enis[i]);
+    decide_late(draft);
     return 0;
 }
 

@@ -81,6 +81,7 @@ typedef struct EniPlan {
 typedef struct EniRemoval {
     const Ec2NetworkInterface *observed;
     bool detach;        /* before deleting */
+    bool late;          /* it is being detached already, and nothing waits for it */
     const char *reason; /* static: "its network is no longer configured", … */
 } EniRemoval;
 

@@ -7,6 +7,7 @@ afterwards. That proves one thing more: with it go all its interfaces.
 """
 
 import os
+import time
 
 from harness import Daemon
 
@@ -45,6 +46,14 @@ class Fleet:
     def available(self) -> list:
         """Ids of the interfaces that are attached to nothing."""
         return [eni["id"] for eni in self.control.enis() if not eni["attachment"]]
+
+    def settle(self) -> None:
+        """Wait until nothing is being detached, and what was has been deleted."""
+        deadline = time.monotonic() + 10
+        while any(not eni["attachment"] or eni["attachment"]["status"] == "detaching"
+                  for eni in self.control.enis()):
+            assert time.monotonic() < deadline, self.control.enis()
+            time.sleep(0.02)
 
     def lifecycle(self, node) -> list:
         """Results of the launch hooks' actions for the node; "" is still waiting."""

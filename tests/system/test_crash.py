@@ -241,7 +241,11 @@ def test_every_step_of_a_change(fleet, when):
         daemon.kill()
         fleet.control.gate_release("drop")
         with LinkWatch(node) as watch:
-            run(fleet, node, daemon)
+            daemon.start()
+            daemon.wait_ready()
+            # what the killed run has detached is available only now, or later
+            fleet.settle()
+            assert daemon.stop() == 0
             watch.wait_for(lambda: set(node.links()) == {"lo", "ens5", "eth1", "eth2"})
         enis = fleet.interfaces(node)
         assert sorted((e["tags"]["multus-eks:network"], e["subnet_id"], *e["groups"],
@@ -257,6 +261,67 @@ def test_every_step_of_a_change(fleet, when):
         assert fleet.available() == []
 
     each(names, when, crash)
+
+
+#: the network whose interface is being detached is not wanted, or in another subnet, or wanted as before
+DETACHED = {"gone": NETWORKS.replace(f", {SUBNETS[2]}", ""),
+            "moved": NETWORKS.replace(SUBNETS[2], SUBNETS[1]),
+            "wanted": NETWORKS}
+
+
+@pytest.mark.parametrize("fate", DETACHED)
+def test_killed_after_detach(fleet, fate):
+    """It becomes available when the next run may long be ready, and does not stay so."""
+    fleet.control.latency({"detach": 2})
+    node = fleet.launch()
+    daemon = fleet.daemon(node)
+    run(fleet, node, daemon)
+    old = fleet.interfaces(node)[2]["id"]
+    daemon.configure(DETACHED["gone"])
+    fleet.control.gate("DetachNetworkInterface", when="after")
+    daemon.start()
+    fleet.control.gate_reached()
+    daemon.kill()
+    fleet.control.gate_release("drop")
+
+    daemon.configure(DETACHED[fate])
+    daemon.start()
+    status = daemon.wait_ready()
+    assert status["phase"] == "ready"
+    if fate == "gone":
+        assert fleet.control.state()["enis"][old]["attachment"]["status"] == "detaching"
+    fleet.settle()
+    assert old not in fleet.control.state()["enis"]
+    assert daemon.stop() == 0
+    assert daemon.errors() == []
+    enis = fleet.interfaces(node)
+    assert len(enis) == (2 if fate == "gone" else 3)
+    links = node.links()
+    for eni in enis:
+        link = links[eni["tags"]["multus-eks:network"]]
+        assert (link["address"], "UP" in link["flags"]) == (eni["mac"], True)
+    check_idle_run(fleet, node, daemon)
+    fleet.retire(node)
+    assert fleet.available() == []
+
+
+def test_no_room_before_it_is_detached(fleet):
+    """The instance is full: the boot waits for the place."""
+    fleet.control.latency({"detach": 1})
+    node = fleet.launch(type="m5.large")
+    daemon = fleet.daemon(node, DETACHED["gone"])
+    run(fleet, node, daemon)
+    daemon.configure(NETWORKS.replace(f"{SUBNETS[0]}, ", ""))   # both are in another subnet now
+    fleet.control.gate("DetachNetworkInterface", k=2, when="after")
+    daemon.start()
+    fleet.control.gate_reached()
+    daemon.kill()
+    fleet.control.gate_release("drop")
+    run(fleet, node, daemon)
+    assert sorted(e["subnet_id"] for e in fleet.interfaces(node)) == SUBNETS[1:]
+    check_idle_run(fleet, node, daemon)
+    fleet.retire(node)
+    assert fleet.available() == []
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -298,6 +363,7 @@ def _consistent(fleet):
     fleet.control.gate_off()
     fleet.control.faults()
     fleet.control.put("/consistency", {"not_found_seconds": 0})
+    fleet.control.latency({"detach": 0.2})
 
 
 def trace(directory, call="", k=0) -> list:

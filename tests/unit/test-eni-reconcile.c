@@ -161,6 +161,57 @@ static void test_detach_first(void **state)
     assert_int_equal(fixture->n_removed, 2);
 }
 
+/* What is being detached already is nobody's to wait for, and goes when it can, after the boot too. */
+static void test_late(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->removals[0].detach = false;
+    fixture->removals[0].late = true;
+    start(fixture, 1, 1);
+    cloud_fail(&fixture->cloud, DELETE, "InvalidParameterValue", "eni-a is currently in use");
+    cloud_answer_create(&fixture->cloud, "eni-1");
+    cloud_answer_attach(&fixture->cloud, "attach-1");
+    cloud_answer(&fixture->cloud, "ModifyNetworkInterfaceAttribute");
+    assert_true(reconcile_is_over(fixture->reconcile));
+    fake_clock_advance(fixture->cloud.event, fake_clock_next());
+    assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, DELETE), "NetworkInterfaceId", "eni-a"));
+    cloud_answer(&fixture->cloud, DELETE);
+    assert_true(fake_clock_next() == USEC_INFINITY);
+    assert_int_equal(cloud_count(&fixture->cloud, DETACH), 0);
+    assert_int_equal(fixture->n_removed, 0);
+}
+
+/* It does not go at all: that ends too. */
+static void test_late_without_end(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->removals[0].detach = false;
+    fixture->removals[0].late = true;
+    start(fixture, 0, 1);
+    assert_true(reconcile_is_over(fixture->reconcile));
+    while (fake_aws_n_pending(fixture->cloud.aws, DELETE) > 0) {
+        cloud_fail(&fixture->cloud, DELETE, "InvalidParameterValue", "eni-a is currently in use");
+        if (fake_clock_next() != USEC_INFINITY)
+            fake_clock_advance(fixture->cloud.event, fake_clock_next());
+    }
+    assert_true(fake_clock_next() == USEC_INFINITY);
+    assert_in_range(cloud_count(&fixture->cloud, DELETE), 40, 45); /* in five minutes */
+}
+
+/* It is being detached, but a wanted one needs its place. */
+static void test_detached_by_an_earlier_run_first(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->removals[0].detach = false;
+    start(fixture, 1, 1);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, CREATE), 0);
+    cloud_answer(&fixture->cloud, DELETE);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, CREATE), 1);
+}
+
 static void test_failed_removal_does_not_fail_the_plan(void **state)
 {
     Fixture *fixture = *state;
@@ -218,6 +269,9 @@ int main(void)
         TEST(test_empty),
         TEST(test_all_at_once),
         TEST(test_detach_first),
+        TEST(test_late),
+        TEST(test_late_without_end),
+        TEST(test_detached_by_an_earlier_run_first),
         TEST(test_failed_removal_does_not_fail_the_plan),
         TEST(test_given_up_before_its_start),
         TEST(test_indexes_are_noted),

@@ -98,6 +98,30 @@ static const Row rows[] = {
     {"on its way out",
      "[network]\nsubnets = subnet-a1\n",
      {{"eni-1", "subnet-a1", "eth1", VPC_INSTANCE, 1, .attachment_status = "detaching"}},
+     "eth1:new@2:CAD -eni-1(it was being detached)"},
+    {"on its way out, of no use any more",
+     "[network]\nsubnets = subnet-a1\n",
+     {{"eni-1", "subnet-a1", "eth2", VPC_INSTANCE, 1, .attachment_status = "detaching"}},
+     "eth1:new@2:CAD -eni-1+late(it was being detached)"},
+    {"on its way out, another serves already",
+     "[network]\nsubnets = subnet-a1\n",
+     {{"eni-1", "subnet-a1", "eth1", VPC_INSTANCE, 1, .attachment_status = "detaching"},
+      {"eni-2", "subnet-a1", "eth1", VPC_INSTANCE, 2}},
+     "eth1:eni-2@2: -eni-1+late(it was being detached)"},
+    {"on its way out, and wanted room",
+     "[network]\nsubnets = subnet-a1\n",
+     {{"eni-1", "subnet-a1", "eth2", VPC_INSTANCE, 1, .attachment_status = "detaching"}},
+     "eth1:new@1:CAD -eni-1(it was being detached)",
+     .limit = 2},
+    {"on its way out, and wanted index",
+     "[network a]\nsubnets = subnet-a1\ndevice_index = 1\n",
+     {{"eni-1", "subnet-a1", "eth3", VPC_INSTANCE, 1, .attachment_status = "detaching"},
+      {"eni-2", "subnet-a1", "eth2", VPC_INSTANCE, 2, .attachment_status = "detaching"}},
+     "a:new@1:CAD -eni-1(it was being detached) -eni-2+late(it was being detached)"},
+    {"a stranger's on its way out",
+     "[network]\nsubnets = subnet-a1\n",
+     {{"eni-1", "subnet-a1", NULL, VPC_INSTANCE, 1, .attachment_status = "detaching"},
+      {"eni-2", "subnet-a1", "eth1", "i-2", 1, .attachment_status = "detaching"}},
      "eth1:new@2:CAD"},
     {"on its way in",
      "[network]\nsubnets = subnet-a1\n",
@@ -132,7 +156,8 @@ static const Row rows[] = {
       {"eni-4", "subnet-a3", "eth4", VPC_INSTANCE, 4, .attachment_status = "detaching"},
       {"eni-5", "subnet-a3", NULL, VPC_INSTANCE, 5},
       {"eni-6", "subnet-a3", "eth3", "i-2", 1}},
-     "eth2:eni-2@1:D eth1:eni-1@2: -eni-3(its network is no longer configured)"},
+     "eth2:eni-2@1:D eth1:eni-1@2: -eni-3(its network is no longer configured) -eni-4+late(it was being "
+     "detached)"},
     {"nothing named, groups named",
      "[network]\nsecurity_groups = sg-1\nsource_dest_check = no\nipv6 = yes\n",
      {{"eni-1", "subnet-a1", "eth1", VPC_INSTANCE, 1, .group = "sg-2"}},
@@ -252,7 +277,10 @@ static void describe(const Plan *plan, Buf *ret)
     for (size_t i = 0; i < plan->n_removals; i++)
         assert_int_equal(buf_printf(ret, "%s-%s%s(%s)", ret->n > 0 ? " " : "",
                                     plan->removals[i].observed->network_interface_id,
-                                    plan->removals[i].detach ? "+detach" : "", plan->removals[i].reason),
+                                    plan->removals[i].detach ? "+detach"
+                                    : plan->removals[i].late ? "+late"
+                                                             : "",
+                                    plan->removals[i].reason),
                          0);
 }
 
@@ -367,17 +395,17 @@ static bool is_here(const Ec2NetworkInterface *eni)
 /* Ours to touch: our tag, and attached here or to nobody. */
 static bool is_touchable(const Ec2NetworkInterface *eni)
 {
-    return keyvalue_list_get(&eni->tags, TAG_INSTANCE_ID) &&
-           (!eni->attachment.attachment_id || is_here(eni)) &&
-           !streq_ptr(eni->attachment.status, "detaching");
+    return keyvalue_list_get(&eni->tags, TAG_INSTANCE_ID) && (!eni->attachment.attachment_id || is_here(eni));
 }
 
 static void assert_sound(const Plan *plan)
 {
     for (size_t i = 0; i < plan->n_enis; i++) {
         assert_true(!plan->enis[i].observed == !!(plan->enis[i].steps & STEP_CREATE));
-        if (plan->enis[i].observed)
+        if (plan->enis[i].observed) {
             assert_true(is_touchable(plan->enis[i].observed));
+            assert_false(streq_ptr(plan->enis[i].observed->attachment.status, "detaching"));
+        }
     }
     for (size_t i = 0; i < plan->n_removals; i++) {
         assert_true(is_touchable(plan->removals[i].observed));
@@ -423,7 +451,8 @@ static void carry_out_removal(Vpc *vpc, const EniRemoval *removal)
 {
     Ec2NetworkInterface *eni = &vpc->enis[removal->observed - vpc->enis];
 
-    assert_true(removal->detach == !!eni->attachment.attachment_id);
+    assert_true(removal->detach == (eni->attachment.attachment_id && !removal->late &&
+                                    !streq_ptr(eni->attachment.status, "detaching")));
     assert_int_equal(replace_string(&eni->attachment.attachment_id, "eni-attach-3"), 0);
     assert_int_equal(replace_string(&eni->attachment.instance_id, "i-3"), 0);
     keyvalue_list_done(&eni->tags);
