@@ -87,7 +87,10 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
 /** registrar_released() - EC2 has unassigned it, as was wanted; removes the registration */
 void registrar_released(Registrar *registrar, Registration *registration);
 
-/** registrar_lost() - EC2 does not show it any more: it has moved to another node; removes the registration
+/**
+ * registrar_lost() - EC2 does not show it any more: it has moved to another node; removes the registration
+ *
+ * One that was to move within the node is where it was, instead.
  */
 void registrar_lost(Registrar *registrar, Registration *registration);
 

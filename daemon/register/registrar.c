@@ -192,7 +192,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
         registration_restore(registration);
         registration->reclaimed = false;
         /* Who had it before has given it back meanwhile. */
-        if (wanted && !registration->owner[0] &&
+        if (registration->state == REGISTRATION_WANTED && !registration->owner[0] &&
             registration_set(registration, REGISTRATION_RELEASED, NULL, NULL, now) == 0)
             registrar_touch(registrar);
         registrar_kick(registrar, registration);
@@ -233,6 +233,12 @@ void registrar_lost(Registrar *registrar, Registration *registration)
         {"OWNER", registration->owner},
     };
 
+    /* A move that was given up: it is where it was. */
+    if (registration->previous_interface) {
+        registration_restore(registration);
+        registrar_kick(registrar, registration);
+        return;
+    }
     if (registration->state == REGISTRATION_WANTED)
         log_full(LOG_NOTICE, 0, MESSAGE_ADDRESS_MOVED_AWAY, fields, ARRAY_SIZE(fields),
                  "%s is no longer on %s: it has moved away and is forgotten", text,
@@ -414,7 +420,7 @@ static int want_again(Registrar *registrar, Registration *r, const Interface *in
     bool here = streq(r->network_interface_id, interface->id);
     int res;
 
-    if (!here && r->assigned && r->state == REGISTRATION_WANTED)
+    if (!here && r->assigned)
         res = registration_move(r, interface->id);
     else
         res = here ? 0 : replace_string(&r->network_interface_id, interface->id);
@@ -601,6 +607,9 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     if (res < 0)
         return res;
     waits_finish(registrar, &r->address, &gone, NULL);
+    /* The newest owner gives it back for those before him, too. */
+    r->previous_state = REGISTRATION_RELEASED;
+    r->previous_since = r->since;
     if (untouched)
         registration_restore(r);
     registration_calm(r);

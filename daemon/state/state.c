@@ -180,6 +180,8 @@ int registration_move(Registration *registration, const char *network_interface_
     } else {
         registration->previous_interface = registration->network_interface_id;
         registration->previous_owner = TAKE_PTR(owner);
+        registration->previous_state = registration->state;
+        registration->previous_since = registration->since;
     }
     registration->network_interface_id = TAKE_PTR(id);
     registration->assigned = false;
@@ -196,6 +198,10 @@ void registration_restore(Registration *registration)
     registration->network_interface_id = TAKE_PTR(registration->previous_interface);
     registration->owner = TAKE_PTR(registration->previous_owner);
     registration->assigned = true;
+    if (registration->state != REGISTRATION_WANTED)
+        return;
+    registration->state = registration->previous_state;
+    registration->since = registration->previous_since;
 }
 
 void registration_settle(Registration *registration)

@@ -48,9 +48,12 @@ typedef struct Registration {
     bool alone;       /* IPv6: moving it with others was refused, so it is moved by itself */
     unsigned n_attempts; /* conflicts that were gone when looked at */
     usec_t not_before;   /* CLOCK_REALTIME: nothing is done before */
-    /* What holds until a move within the node, or to another owner, is done, or NULL. */
+    /* What holds until a move within the node, or to another owner, is done; previous_interface NULL: none
+     * is. */
     char *previous_owner;
     char *previous_interface;
+    RegistrationState previous_state;
+    usec_t previous_since;
 } Registration;
 
 /** state_new() - empty; 0 or -ENOMEM */
@@ -77,7 +80,8 @@ Registration *state_get(const State *state, size_t i);
 /**
  * registration_move() - onto another interface of this node, for the moment: not assigned there
  *
- * Its interface and owner are kept until registration_settle(), or put back by registration_restore().
+ * Its interface, owner, state and time are kept until registration_settle(), or put back by
+ * registration_restore(); what was given back meanwhile stays so.
  *
  * Return: 0; -ENOMEM leaves all as it was.
  */

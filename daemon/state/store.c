@@ -29,9 +29,13 @@ static bool is_stored(const Registration *registration)
            registration->previous_interface || registration->taken_from;
 }
 
+/* While it moves, what holds is what was before; but what is given back is given back. */
 static int encode_registration(Buf *buf, const Registration *registration)
 {
     bool moving = registration->previous_interface;
+    bool wanted = registration->state == REGISTRATION_WANTED;
+    RegistrationState state = moving && wanted ? registration->previous_state : registration->state;
+    usec_t since = moving && wanted ? registration->previous_since : registration->since;
     const char *interface = moving ? registration->previous_interface : registration->network_interface_id;
     const char *owner = moving ? registration->previous_owner : registration->owner;
     char address[IN_ADDR_TEXT];
@@ -40,11 +44,11 @@ static int encode_registration(Buf *buf, const Registration *registration)
         json_put_member(buf, ",\"network_interface_id\":", interface) < 0 ||
         json_put_member(buf, ",\"owner\":", owner) < 0 ||
         json_put_member(buf, ",\"boot_id\":", registration->boot_id) < 0 ||
-        json_put_member(buf, ",\"state\":", registration_state_to_string(registration->state)) < 0)
+        json_put_member(buf, ",\"state\":", registration_state_to_string(state)) < 0)
         return -ENOMEM;
     if (registration->taken_from && json_put_member(buf, ",\"taken_from\":", registration->taken_from) < 0)
         return -ENOMEM;
-    return buf_printf(buf, ",\"since\":%" PRIu64 "}", registration->since);
+    return buf_printf(buf, ",\"since\":%" PRIu64 "}", since);
 }
 
 char *store_encode(const State *state, const char *instance_id)

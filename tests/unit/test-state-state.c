@@ -89,6 +89,20 @@ static void test_move(void **unused _unused_)
     assert_string_equal(r->network_interface_id, "eni-1");
     assert_string_equal(r->owner, "first");
     assert_true(r->assigned);
+    assert_int_equal(r->since, 1);
+
+    /* What was given up before it was to move is that again; what was given up meanwhile is, too. */
+    assert_int_equal(registration_set(r, REGISTRATION_STALE, NULL, NULL, 3), 0);
+    assert_int_equal(registration_move(r, "eni-2"), 0);
+    assert_int_equal(registration_set(r, REGISTRATION_WANTED, "second", NULL, 4), 0);
+    registration_restore(r);
+    assert_int_equal(r->state, REGISTRATION_STALE);
+    assert_int_equal(r->since, 3);
+    assert_int_equal(registration_move(r, "eni-2"), 0);
+    assert_int_equal(registration_set(r, REGISTRATION_RELEASED, "second", NULL, 5), 0);
+    registration_restore(r);
+    assert_int_equal(r->state, REGISTRATION_RELEASED);
+    assert_int_equal(r->since, 5);
 
     assert_int_equal(registration_move(r, "eni-2"), 0);
     registration_settle(r);

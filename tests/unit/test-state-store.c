@@ -71,16 +71,23 @@ static void test_moving(void **unused _unused_)
 {
     _cleanup_(state_freep) State *state = NULL, *again = NULL;
     _cleanup_(freep) char *text = NULL;
+    usec_t released_since;
     Registration *r;
 
     assert_int_equal(state_new(&state), 0);
     r = add(state, "10.0.1.20", REGISTRATION_WANTED, "first", true);
     assert_int_equal(registration_move(r, "eni-2"), 0);
     assert_int_equal(registration_set(r, REGISTRATION_WANTED, "second", NULL, 2), 0);
+    r = add(state, "10.0.1.21", REGISTRATION_RELEASED, "first", true);
+    released_since = r->since;
+    assert_int_equal(registration_move(r, "eni-2"), 0);
+    assert_int_equal(registration_set(r, REGISTRATION_WANTED, "second", NULL, released_since + 1), 0);
     text = store_encode(state, INSTANCE);
     assert_int_equal(store_decode(text, strlen(text), INSTANCE, &again), 0);
     assert_string_equal(find(again, "10.0.1.20")->owner, "first");
     assert_string_equal(find(again, "10.0.1.20")->network_interface_id, "eni-1");
+    assert_int_equal(find(again, "10.0.1.21")->state, REGISTRATION_RELEASED);
+    assert_int_equal(find(again, "10.0.1.21")->since, released_since);
 }
 
 /* Cut anywhere but in the white space at its end, the file is damaged. */
