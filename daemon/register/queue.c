@@ -136,11 +136,22 @@ static void queue_log_refusal(const Queue *queue, const AwsError *error, const I
 
 /* ------------------------------------------------------------------ assigning */
 
+/* From one interface of this node to another. */
+static bool is_moving(const Registration *r)
+{
+    return r->previous_interface && !streq(r->previous_interface, r->network_interface_id);
+}
+
 static void queue_fail(Queue *queue, Registration *registration, const AwsError *error)
 {
     char text[REFUSAL_TEXT];
     ProtocolError refusal = refusal_explain(error, text);
 
+    /* It has moved within the node or is where it was: only a look tells. */
+    if (error->ambiguous && is_moving(registration)) {
+        registration->doubt = REGISTRATION_DOUBT_UNTOLD;
+        return;
+    }
     registrar_failed(queue->registrar, registration, &refusal, error->ambiguous);
 }
 
@@ -311,7 +322,7 @@ static void fail_untold(Queue *queue, Registration *r)
         .error = -EREMOTEIO,
         .action = r->address.family == AF_INET6 ? "AssignIpv6Addresses" : "AssignPrivateIpAddresses",
         .code = "",
-        .message = "EC2 accepted the call but did not assign the address",
+        .message = "EC2 did not assign the address",
         .request_id = "",
     };
 
@@ -377,15 +388,18 @@ static void looked_absent(Queue *queue, Registration *r, usec_t now)
 static void looked_in_vain(Queue *queue, Registration *r, const AwsError *error, usec_t now)
 {
     RegistrationDoubt doubt = r->doubt;
+    bool gone = error->class == AWS_ERROR_NOT_FOUND;
+    AwsError unknown = *error;
 
+    unknown.ambiguous = !gone; /* what the call before did is still not known */
     r->doubt = REGISTRATION_DOUBT_NONE;
-    if (doubt == REGISTRATION_DOUBT_FRESH) {
+    if (doubt == REGISTRATION_DOUBT_FRESH || (doubt == REGISTRATION_DOUBT_UNTOLD && is_moving(r) && !gone)) {
         r->doubt = doubt;
         r->not_before = time_add(now, UNASSIGN_PAUSE);
     } else if (r->state == REGISTRATION_WANTED &&
                (doubt == REGISTRATION_DOUBT_UNTOLD || r->previous_interface)) {
-        queue_fail(queue, r, error);
-    } else if (r->state != REGISTRATION_WANTED && error->class == AWS_ERROR_NOT_FOUND) {
+        queue_fail(queue, r, &unknown);
+    } else if (r->state != REGISTRATION_WANTED && gone) {
         registrar_released(queue->registrar, r);
     } else if (r->state != REGISTRATION_WANTED) {
         r->not_before = time_add(now, UNASSIGN_PAUSE);
