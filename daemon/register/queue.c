@@ -274,17 +274,17 @@ static void unassign_failed(Queue *queue, const Batch *batch, const AwsError *er
         queue_log_refusal(queue, error, batch->n == 1 ? &batch->registrations[0]->address : NULL);
     for (size_t i = 0; i < batch->n; i++) {
         Registration *r = batch->registrations[i];
+        bool wanted = r->state == REGISTRATION_WANTED;
 
-        if (addresses) {
-            r->doubt = REGISTRATION_DOUBT_UNASSIGN;
-        } else if (error->class == AWS_ERROR_NOT_FOUND) {
+        if (!addresses && error->class == AWS_ERROR_NOT_FOUND) {
             unassigned_one(queue, r);
-        } else {
-            r->not_before = time_add(now, UNASSIGN_PAUSE);
-            /* What was asked for meanwhile does not pay for that. */
-            if (r->state == REGISTRATION_WANTED)
-                r->not_before = 0;
+            continue;
         }
+        if (addresses)
+            r->doubt = REGISTRATION_DOUBT_UNASSIGN;
+        else if (!wanted) /* what was asked for meanwhile does not pay for that */
+            r->not_before = time_add(now, UNASSIGN_PAUSE);
+        r->reclaimed |= wanted; /* EC2 has it still */
     }
 }
 

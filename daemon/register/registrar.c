@@ -433,7 +433,7 @@ static int want_again(Registrar *registrar, Registration *r, const Interface *in
     }
 
     registration_calm(r);
-    r->reclaimed = here && r->assigned && !r->in_flight;
+    r->reclaimed = here && r->assigned;
     r->fetched = false;
     r->assigned = false;
     return 0;
@@ -453,7 +453,7 @@ static void doubt_reclaim(Registrar *registrar, Registration *r)
         r->not_before = time_add(registrar_now(registrar), pause);
     if (flap_is_lost(&registrar->flap, &r->address, now))
         registrar_fetch(registrar, r);
-    else if (r->reclaimed && flap_reclaim(&registrar->flap, &r->address, now))
+    else if (r->reclaimed && !r->in_flight && flap_reclaim(&registrar->flap, &r->address, now))
         r->doubt = REGISTRATION_DOUBT_RECLAIM;
 }
 

@@ -120,6 +120,37 @@ static void test_register_during_unassign(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* It was not unassigned, and is not assigned either: EC2 has it still, and nobody wants it any more. */
+static void test_register_during_failed_unassign(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    give_back(&f, &deleted, "10.0.1.20", "a");
+    advance(&f, 40 * SECOND);
+    put(&f, &asked, "10.0.1.20", "b");
+    settle(&f);
+    fail_call(&f, UNASSIGN, "UnauthorizedOperation", "no");
+    fail_call(&f, ASSIGN, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    advance(&f, 40 * SECOND);
+
+    /* The same while it is looked for. */
+    fail_call(&f, UNASSIGN, "InvalidParameterValue", "Some of the specified addresses are not assigned");
+    put(&f, &asked, "10.0.1.20", "b");
+    settle(&f);
+    fail_call(&f, DESCRIBE, "UnauthorizedOperation", "no");
+    fail_call(&f, ASSIGN, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    advance(&f, 40 * SECOND);
+    unassign_ok(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
 static void test_release_during_assign(void **unused _unused_)
 {
     Asked asked = {0}, deleted = {0};
@@ -419,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_batching),
         cmocka_unit_test(test_release),
         cmocka_unit_test(test_register_during_unassign),
+        cmocka_unit_test(test_register_during_failed_unassign),
         cmocka_unit_test(test_release_during_assign),
         cmocka_unit_test(test_release_before_assign),
         cmocka_unit_test(test_reclaim),
