@@ -311,7 +311,8 @@ static void on_eni_present(Interface *interface)
 
     /* It came meanwhile; or it went, no clock runs, and from now on it is due again. */
     if (interface->link && link_state(interface->link) != LINK_STATE_FAILED) {
-        links_expect(interface->manager->links, interface->link);
+        if (!link_is_expected(interface->link))
+            links_expect(interface->manager->links, interface->link);
         return;
     }
 

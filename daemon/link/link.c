@@ -581,6 +581,7 @@ void link_on_removed(Link *link, bool moved)
 {
     link_cancel_requests(link);
     link_disarm(link);
+    link->slow_at = link->deadline = USEC_INFINITY;
     link->ifindex = 0;
     link->text = mfree(link->text);
     /* Taken from the kernel's driver, and given back to it as another device. */
@@ -739,6 +740,11 @@ Link *link_free(Link *link)
     free(link->text);
     free(link);
     return NULL;
+}
+
+bool link_is_expected(const Link *link)
+{
+    return link->state == LINK_STATE_WAITING && link->deadline != USEC_INFINITY;
 }
 
 LinkState link_state(const Link *link)

@@ -72,6 +72,9 @@ typedef struct LinkSpec {
 /** link_spec_done() - free what the spec owns */
 void link_spec_done(LinkSpec *spec);
 
+/** link_is_expected() - its device is due, and the clocks of links_expect() run */
+bool link_is_expected(const Link *link);
+
 /** link_state() - where it is */
 LinkState link_state(const Link *link);
 

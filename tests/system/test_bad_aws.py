@@ -350,6 +350,20 @@ def test_device_never_appears(region, daemon, policy):
     ready(region, daemon)
 
 
+def test_device_never_appears_and_is_looked_for(region, daemon):
+    """After 15 s EC2 is asked, and says that it is attached: that does not begin attach_timeout anew."""
+    daemon.configure(settings(on_failure="block", attach_timeout="17s", lifecycle_hook="none"))
+    region.control.plug(never=[2])
+    daemon.start()
+    begin = time.monotonic()
+    assert daemon.wait_exit(40) == 1
+    assert 17 < time.monotonic() - begin < 30
+    assert [e["INTERFACE"] for e in daemon.log(IDS["LINK_SLOW"])] == ["eth2"]
+    told(daemon, "ENI_FAILED", "eth2", "attach_timeout")
+    owned(region)
+    region.control.plug(never=[])
+
+
 # ---------------------------------------------------------------- the metadata service
 
 @POLICY
