@@ -17,6 +17,7 @@
  */
 
 #include "handover.h"
+#include "io/http.h"
 #include "manager-private.h"
 #include "serve.h"
 #include "util/fs.h"
@@ -612,6 +613,9 @@ static int start_stages(Manager *manager)
 
     r = add_timer(manager, &manager->boot_timer, manager->config->boot_timeout, on_boot_timeout,
                   "boot-timeout");
+    /* Before the calls, whose time ends in the same moment: it knows what the boot was waiting for. */
+    if (r == 0)
+        r = sd_event_source_set_priority(manager->boot_timer, HTTP_PRIORITY - 1);
     if (r == 0)
         r = add_timer(manager, &manager->progress_timer, PROGRESS_INTERVAL, on_progress, "boot-progress");
     if (r == 0)
