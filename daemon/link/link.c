@@ -509,6 +509,7 @@ static void link_on_appeared(Link *link, const RtnlLink *device)
     link->ifindex = device->ifindex;
     link->changed = false;
     link->n_disturbances = 0;
+    link->spec.was_up = false; /* from now on its end is seen */
     link_set_state(link, LINK_STATE_UDEV);
     (void)sd_event_now(link->links->event, CLOCK_MONOTONIC, &now);
     link_arm(link, time_add(now, link->links->udev_patience_usec));

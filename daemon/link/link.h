@@ -61,7 +61,7 @@ typedef struct LinkSpec {
     char driver[DRIVER_TEXT]; /* for DPDK, instead of all below; "": the kernel's own */
     uint32_t mtu;             /* lowered to the device's maximum, with a warning */
     usec_t timeout;           /* from links_expect() to the device's appearance */
-    bool was_up;              /* in this boot: when it is not here, a pod has it, and it is not waited for */
+    bool was_up;              /* in this boot: when it is not here from the start, a pod has it */
     LinkAddress addresses[2]; /* IPv4, IPv6 */
     size_t n_addresses;       /* 0: host_address = no */
     uint32_t table;           /* LINK_TABLE_BASE + position */

@@ -459,11 +459,11 @@ static void test_away_before(void **state)
         if (there)
             plug(0, "eth1");
         start(&f);
+        /* As when EC2 tells of both at once. */
         assert_int_equal(links_add(f.links, &spec, &f.link[0]), 0);
-        run_dry(&f);
-        assert_int_equal(f.n_told[LINK_EVENT_AWAY], 0);
         links_expect(f.links, f.link[0]);
-        run_dry(&f);
+        assert_false(link_is_ready(f.link[0]));
+        run_until(&f, there ? LINK_EVENT_UP : LINK_EVENT_AWAY, 1);
         assert_int_equal(f.n_told[LINK_EVENT_AWAY], !there);
         assert_true(there || link_is_ready(f.link[0]));
         if (!there)
@@ -472,6 +472,13 @@ static void test_away_before(void **state)
         assert_up(&f, 0);
         assert_int_equal(f.n_told[LINK_EVENT_AWAY], !there);
         assert_int_equal(f.n_told[LINK_EVENT_FAILED], 0);
+        /* That it was up once says nothing of its end. */
+        assert_int_equal(bed->unplug("eth1"), 0);
+        run_until(&f, LINK_EVENT_GONE, 1);
+        run_dry(&f);
+        assert_int_equal(link_state(f.link[0]), LINK_STATE_WAITING);
+        plug(0, "eth1");
+        run_until(&f, LINK_EVENT_UP, 2);
         end_and_unplug(&f, "eth1");
     }
 }
