@@ -103,7 +103,7 @@ int root_read(const Root *root, const char *path, size_t max, char **ret, size_t
             return -ENOMEM;
     }
     if (n < 0)
-        return -errno;
+        return -EIO;
 
     if (ret_n)
         *ret_n = buf.n;

@@ -47,7 +47,7 @@ bool root_exists(const Root *root, const char *path);
  * @ret: NUL-terminated, freed by the caller
  * @ret_n: bytes without the NUL; may be NULL
  *
- * Return: 0; -EFBIG; or the errno of open() or read().
+ * Return: 0; the errno of open(); -EFBIG; -EIO when it is no file, or cannot be read.
  */
 int root_read(const Root *root, const char *path, size_t max, char **ret, size_t *ret_n);
 
