@@ -6,8 +6,8 @@
  * their own elsewhere; what else is in these ranges was put there by somebody, and one of the two would
  * take the other's packets.
  *
- * Ours is a rule 31000 + n that leads to table 20000 + n for one source address, and in that table what
- * leads to one interface.
+ * Ours is a rule 31000 + n that leads to table 20000 + n for one source address or one outgoing interface,
+ * and in that table what leads to one interface.
  */
 
 #include "doctor.h"
@@ -47,13 +47,14 @@ bool doctor_use_host_address(const Config *config)
     return false;
 }
 
-/* Whether one address alone goes by it, as by a rule of the daemon's. */
-static bool is_for_one_source(struct rtnl_rule *rule)
+/* Whether one address alone goes by it, or what leaves by one interface, as by a rule of the daemon's. */
+static bool is_narrow(struct rtnl_rule *rule)
 {
     struct nl_addr *source = rtnl_rule_get_src(rule);
 
-    return source && nl_addr_get_prefixlen(source) == nl_addr_get_len(source) * 8 &&
-           nl_addr_get_len(source) > 0;
+    if (!source || nl_addr_get_len(source) == 0)
+        return rtnl_rule_get_oif(rule);
+    return nl_addr_get_prefixlen(source) == nl_addr_get_len(source) * 8;
 }
 
 static void look_at_rule(struct rtnl_rule *rule, Buf *strangers)
@@ -62,7 +63,7 @@ static void look_at_rule(struct rtnl_rule *rule, Buf *strangers)
     bool in_range = priority > LINK_PRIORITY_BASE && priority < LINK_PRIORITY_BASE + N_PRIORITIES;
 
     if (!in_range || (priority - LINK_PRIORITY_BASE <= N_TABLES &&
-                      table == LINK_TABLE_BASE + (priority - LINK_PRIORITY_BASE) && is_for_one_source(rule)))
+                      table == LINK_TABLE_BASE + (priority - LINK_PRIORITY_BASE) && is_narrow(rule)))
         return;
     (void)buf_printf(strangers, "%srule %u (table %u)", strangers->n > 0 ? ", " : "", priority, table);
 }
