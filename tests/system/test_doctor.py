@@ -357,6 +357,7 @@ def rule(*words) -> list:
 @pytest.mark.parametrize("what, commands", [
     ("rule 31005 (table 20005)", [rule("priority", "31005", "from", "10.0.0.0/8", "table", "20005")]),
     ("rule 31005 (table 20006)", [rule("priority", "31005", "from", "10.0.10.9", "table", "20006")]),
+    ("rule 31005 (table 20005)", [rule("priority", "31005", "fwmark", "1", "table", "20005")]),
     ("rule 31999 (table 7)", [rule("priority", "31999", "from", "10.0.10.9", "table", "7")]),
     ("a route in table 20015", [["ip", "route", "add", "unreachable", "192.0.2.0/24", "table", "20015"]]),
     ("a route in table 20002", [["ip", "route", "add", "192.0.2.0/24", "dev", "eth1", "table", "20002"],
@@ -417,7 +418,7 @@ def test_link_that_went(patient):
     eni = node.fleet.interfaces(node.node)[0]
     node.daemon.kill()
     node.control.post(f"/enis/{eni['id']}/detach")
-    until(lambda: eni["mac"] not in [link["address"] for link in node.node.links().values()], "its end")
+    until(lambda: not node.control.state()["enis"][eni["id"]]["attachment"], "its end")
     checks = node.checks()
     assert checks[f"link.{eni['mac']}"]["status"] == "skipped"
     node.control.delete(f"/enis/{eni['id']}")
