@@ -41,6 +41,7 @@ static int eni_set_attachment(Eni *eni, const char *attachment_id, unsigned devi
     r = replace_string(&eni->record.attachment.attachment_id, attachment_id);
     if (r < 0)
         return r;
+    eni->record.attachment.delete_on_termination = false; /* of every new attachment */
     eni->record.attachment.device_index = device_index;
     eni->record.attachment.network_card_index = eni->desired->network_card;
     eni->device_index = device_index;
@@ -57,6 +58,7 @@ static void eni_on_seen_attached(Eni *eni, const Ec2Attachment *attachment)
         eni_fail_errno(eni, r);
         return;
     }
+    eni->record.attachment.delete_on_termination = attachment->delete_on_termination;
     if (eni->look_reason == LOOK_DEVICE) {
         eni_emit(eni, ENI_EVENT_PRESENT);
     } else {

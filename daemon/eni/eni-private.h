@@ -18,6 +18,13 @@ typedef enum LookReason {
     LOOK_DEVICE, /* the kernel has no device */
 } LookReason;
 
+/* One attribute on its way. */
+typedef struct EniModification {
+    Eni *eni;
+    StepFlags step;
+    AwsCall *call;
+} EniModification;
+
 struct Eni {
     const EniContext *context;
     const DesiredEni *desired;
@@ -36,7 +43,7 @@ struct Eni {
     Allocation allocation;
     AllocatorRequest *allocator_request;
     AwsCall *call;
-    AwsCall *modifications[N_MODIFICATIONS];
+    EniModification modifications[N_MODIFICATIONS];
     unsigned n_modifying;
     sd_event_source *timer;
     Removal *removal; /* of the interface, when it failed */

@@ -87,7 +87,7 @@ void eni_cancel(Eni *eni)
     eni->allocator_request = allocator_request_free(eni->allocator_request);
     eni->call = aws_call_free(eni->call);
     for (size_t i = 0; i < ARRAY_SIZE(eni->modifications); i++)
-        eni->modifications[i] = aws_call_free(eni->modifications[i]);
+        eni->modifications[i].call = aws_call_free(eni->modifications[i].call);
     eni->n_modifying = 0;
 }
 
@@ -105,6 +105,21 @@ static void eni_note_left_behind(Eni *eni, const char *why)
 
     if (asprintf(&both, "%s; %s %s left behind: %s", eni->error ?: "", id ?: "an interface",
                  id ? "is" : "may be", why) < 0)
+        return;
+    free(eni->error);
+    eni->error = both;
+}
+
+/* It was attached before this run, and stays, but not as it should: its instance's end will not be its own.
+ */
+static void eni_note_outlives(Eni *eni)
+{
+    char *both = NULL;
+
+    if (asprintf(&both,
+                 "%s; %s stays attached and will outlive this instance, since its DeleteOnTermination is not "
+                 "set",
+                 eni->error ?: "", eni->record.network_interface_id) < 0)
         return;
     free(eni->error);
     eni->error = both;
@@ -151,6 +166,8 @@ static void eni_fail(Eni *eni, char *text_take)
         return;
     }
     if (eni->exists && eni->record.attachment.attachment_id && !eni->attached_here) {
+        if (!eni->record.attachment.delete_on_termination)
+            eni_note_outlives(eni);
         eni_finish_failed(eni);
         return;
     }
@@ -205,25 +222,37 @@ void eni_check_modified(Eni *eni)
     eni_emit(eni, ENI_EVENT_READY);
 }
 
+static const char *step_attribute(StepFlags step)
+{
+    if (step == STEP_MODIFY_GROUPS)
+        return "the security groups";
+    return step == STEP_MODIFY_SOURCE_DEST_CHECK ? "SourceDestCheck" : "DeleteOnTermination";
+}
+
 static void on_modified(const AwsReply *reply, void *userdata)
 {
-    Eni *eni = userdata;
+    const EniModification *modification = userdata;
+    Eni *eni = modification->eni;
 
     if (reply->error) {
-        eni_fail_call(eni, reply->error, "setting an attribute of %s (network %s)",
+        eni_fail_call(eni, reply->error, "setting %s of %s (network %s)", step_attribute(modification->step),
                       eni->record.network_interface_id, eni->desired->network);
         return;
     }
+    if (modification->step == STEP_MODIFY_DELETE_ON_TERMINATION)
+        eni->record.attachment.delete_on_termination = true;
     eni->n_modifying--;
     eni_check_modified(eni);
 }
 
 static int eni_send_modification(Eni *eni, StepFlags step)
 {
+    EniModification *modification = &eni->modifications[eni->n_modifying];
     const char *id = eni->record.network_interface_id;
     _cleanup_aws_query_ AwsQuery query = {0};
     int r;
 
+    *modification = (EniModification){.eni = eni, .step = step};
     if (step == STEP_MODIFY_GROUPS)
         r = ec2_query_modify_groups(id, &eni->desired->group_ids, &query);
     else if (step == STEP_MODIFY_SOURCE_DEST_CHECK)
@@ -234,7 +263,7 @@ static int eni_send_modification(Eni *eni, StepFlags step)
         return r;
 
     r = aws_call(eni->context->aws, &query, eni->context->deadline, AWS_CALL_RETRY_NOT_FOUND, on_modified,
-                 eni, &eni->modifications[eni->n_modifying]);
+                 modification, &modification->call);
     if (r < 0)
         return r;
     eni->n_modifying++;
@@ -251,6 +280,9 @@ void eni_modify(Eni *eni)
     };
     int r;
 
+    /* From an earlier round there are those that have ended. */
+    for (size_t i = 0; i < ARRAY_SIZE(eni->modifications); i++)
+        eni->modifications[i].call = aws_call_free(eni->modifications[i].call);
     eni_set_state(eni, ENI_STATE_MODIFYING);
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         if (!(eni->steps & steps[i]))

@@ -141,6 +141,23 @@ def test_removing_denied(region, daemon):
     assert sorted(e["id"] for e in multus_enis(region)) == sorted(made)
 
 
+def test_adopted_would_outlive_its_instance(region, daemon):
+    """A killed run has attached it and got no further; now nobody may set that it goes with the instance."""
+    daemon.configure(settings(ONE, on_failure="continue", lifecycle_hook="none"))
+    region.control.gate("ModifyNetworkInterfaceAttribute")
+    daemon.start()
+    region.control.gate_reached()
+    daemon.kill()
+    region.control.gate_release("drop")
+    region.control.deny("ec2:ModifyNetworkInterfaceAttribute")
+    verdict(daemon, "continue", [])
+    eni, = multus_enis(region)
+    told(daemon, "ENI_FAILED", eni["id"], "outlive this instance", "DeleteOnTermination",
+         "ec2:ModifyNetworkInterfaceAttribute")
+    region.control.deny()
+    ready(region, daemon, NAMES[:1])
+
+
 def test_unwanted_stays(region, daemon):
     """What cannot be detached is named with its reason, and costs nobody the boot."""
     ready(region, daemon)

@@ -223,18 +223,39 @@ static void test_modify_fails(void **state)
     cloud_answer(&fixture->cloud, DETACH);
     cloud_answer(&fixture->cloud, DELETE);
     assert_told(fixture, "created attached failed");
-    assert_error_has(fixture, "setting an attribute of eni-1 (network oam)");
+    assert_error_has(fixture, "setting DeleteOnTermination of eni-1 (network oam)");
 }
 
+/* What was attached before stays; that it will outlive its instance then is said. */
 static void test_modify_adopted_fails(void **state)
 {
+    static const struct {
+        unsigned steps;
+        bool set, outlives;
+    } rows[] = {
+        {STEP_MODIFY_SOURCE_DEST_CHECK, true, false},
+        {STEP_MODIFY_DELETE_ON_TERMINATION, false, true},
+        {STEP_MODIFY_DELETE_ON_TERMINATION | STEP_MODIFY_SOURCE_DEST_CHECK, false,
+         false}, /* the first succeeds */
+    };
     Fixture *fixture = *state;
 
-    adopt(fixture, 1, STEP_MODIFY_SOURCE_DEST_CHECK);
-    start(fixture);
-    cloud_fail(&fixture->cloud, MODIFY, "UnauthorizedOperation", "no modify");
-    assert_told(fixture, "created attached failed");
-    assert_int_equal(fake_aws_n(fixture->cloud.aws), 1);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        size_t n = fake_aws_n(fixture->cloud.aws);
+
+        ec2_network_interface_done(&fixture->observed);
+        adopt(fixture, 1, rows[i].steps);
+        fixture->observed.attachment.delete_on_termination = rows[i].set;
+        buf_reset(&fixture->told);
+        restart(fixture);
+        if (i == 2)
+            cloud_answer(&fixture->cloud, MODIFY);
+        cloud_fail(&fixture->cloud, MODIFY, "UnauthorizedOperation", "no modify");
+        assert_told(fixture, "created attached failed");
+        assert_int_equal(fake_aws_n(fixture->cloud.aws) - n, i == 2 ? 2 : 1);
+        if (!strstr(eni_error(fixture->eni), "eni-0 stays attached and will outlive") == rows[i].outlives)
+            fail_msg("%zu: %s", i, eni_error(fixture->eni));
+    }
 }
 
 /* ----------------- given up, freed, inside handlers; this brings a new object into a state */
