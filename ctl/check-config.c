@@ -27,6 +27,14 @@ static void print_help(void)
         "Exit status: 0 the daemon would start with it, 1 it would not, 2 wrong usage.");
 }
 
+static void print_notes(const Config *config)
+{
+    _cleanup_buf_ Buf notes = BUF_NULL;
+
+    if (config_notes(config, &notes) == 0 && notes.data)
+        fputs(notes.data, stdout);
+}
+
 /* What the file says, in a line, so that a file read by mistake is noticed. */
 static void print_summary(const char *path, const Config *config)
 {
@@ -42,6 +50,7 @@ static void print_summary(const char *path, const Config *config)
                config->tags ? ", unless tags say otherwise" : "");
     else
         puts(config->tags ? "networks come from tags" : "no networks, and tags are not asked");
+    print_notes(config);
 }
 
 static int check_config(const char *path)

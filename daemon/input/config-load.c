@@ -2,7 +2,8 @@
 
 /*
  * The configuration's files, and what can only be checked when all of them are read: values that
- * belong together may come from different files.
+ * belong together may come from different files. What tags could still put right is no mistake, but for
+ * the names of interfaces: nobody counts on a tag to tell two of them apart.
  */
 
 #include "input/config.h"
@@ -11,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 
 #define FILE_SIZE_MAX ((size_t)1 << 20)
@@ -77,25 +79,76 @@ static int load_drop_ins(Config *config, const char *path, Buf *errors)
     return r;
 }
 
-/* An interface's place has to be its own: name on the host, card and index on the instance. */
-static int check_pair(const NetworkConfig *a, const NetworkConfig *b, Buf *errors)
+/* Where the key of that section was set, or the section itself. */
+static const char *place_of(const Config *config, const NetworkConfig *network, const char *key)
 {
-    int r = 0;
+    char section[NETWORK_SECTION_MAX], name[NETWORK_SECTION_MAX + 80];
+    const char *place;
 
-    if (a->ifname && streq_ptr(a->ifname, b->ifname))
-        r = buf_printf(errors, "%s: network %s.ifname: %s is that of network %s too; allowed: one network\n",
-                       b->source, b->name, b->ifname, a->name);
-    else if (a->device_index >= 0 && a->device_index == b->device_index && a->network_card == b->network_card)
-        r = buf_printf(errors,
-                       "%s: network %s.device_index: %d on network card %u is that of network %s too; "
-                       "allowed: one network, or auto\n",
-                       b->source, b->name, b->device_index, b->network_card, a->name);
+    (void)network_config_section(network, section);
+    (void)snprintf(name, sizeof(name), "%s.%s", section, key);
+    place = keyvalue_list_get(&config->places, name);
+    if (!place)
+        place = network->source ? network->source : "[network]";
+    return place;
+}
+
+/* How the interface of the i-th network is called, as far as the files say. */
+static const char *ifname_of(const Config *config, size_t i, char ret[static 2 * IFNAMSIZ])
+{
+    const NetworkConfig *network = &config->networks[i];
+    const NetworkConfig *prefix = network_config_has(network, "ifname_prefix") ? network : &config->defaults;
+
+    if (network->ifname)
+        (void)snprintf(ret, 2 * IFNAMSIZ, "%s", network->ifname);
     else
+        (void)snprintf(ret, 2 * IFNAMSIZ, "%s%zu", prefix->ifname_prefix, i + 1);
+    return ret;
+}
+
+/* An interface's name on the host has to be its own, be it given or made of prefix and place. */
+static int check_names(const Config *config, size_t i, size_t j, Buf *errors)
+{
+    const NetworkConfig *a = &config->networks[i], *b = &config->networks[j];
+    char name[2 * IFNAMSIZ], other[2 * IFNAMSIZ];
+    int r;
+
+    if (!streq(ifname_of(config, i, other), ifname_of(config, j, name)))
         return 0;
+    if (b->ifname && a->ifname)
+        r = buf_printf(errors, "%s: network %s.ifname: %s is that of network %s too; allowed: one network\n",
+                       place_of(config, b, "ifname"), b->name, name, a->name);
+    else if (b->ifname)
+        r = buf_printf(errors,
+                       "%s: network %s.ifname: %s is what network %s is called without an ifname of its own; "
+                       "allowed: another name, or ifname in both\n",
+                       place_of(config, b, "ifname"), b->name, name, a->name);
+    else
+        r = buf_printf(
+            errors,
+            "%s: network %s: without an ifname it is called %s, as network %s is; allowed: ifname in "
+            "both\n",
+            b->source, b->name, name, a->name);
     return r < 0 ? r : -EINVAL;
 }
 
-static int check_network(const NetworkConfig *network, Buf *errors)
+/* Likewise its place on the instance: card and index. */
+static int check_indexes(const Config *config, size_t i, size_t j, Buf *errors)
+{
+    const NetworkConfig *a = &config->networks[i], *b = &config->networks[j];
+    int r;
+
+    if (a->device_index < 0 || a->device_index != b->device_index || a->network_card != b->network_card)
+        return 0;
+    r = buf_printf(
+        errors,
+        "%s: network %s.device_index: %d on network card %u is that of network %s too; allowed: one "
+        "network, or auto\n",
+        place_of(config, b, "device_index"), b->name, b->device_index, b->network_card, a->name);
+    return r < 0 ? r : -EINVAL;
+}
+
+static int check_network(const Config *config, const NetworkConfig *network, Buf *errors)
 {
     int r;
 
@@ -104,7 +157,7 @@ static int check_network(const NetworkConfig *network, Buf *errors)
     r = buf_printf(errors,
                    "%s: network %s.device_index: 0 on network card 0 is the primary interface; allowed: "
                    "auto, or 1 and more\n",
-                   network->source, network->name);
+                   place_of(config, network, "device_index"), network->name);
     return r < 0 ? r : -EINVAL;
 }
 
@@ -112,7 +165,7 @@ static int check_network(const NetworkConfig *network, Buf *errors)
  * Security groups and subnets of one section are paired by their place in the lists, so that the pair
  * survives when only some of the subnets are in the node's zone.
  */
-static int check_groups(const NetworkConfig *network, const char *where, Buf *errors)
+static int check_groups(const Config *config, const NetworkConfig *network, Buf *errors)
 {
     char section[NETWORK_SECTION_MAX];
     size_t groups = network->security_groups.n, subnets = network->subnets.n;
@@ -124,8 +177,13 @@ static int check_groups(const NetworkConfig *network, const char *where, Buf *er
     r = buf_printf(errors,
                    "%s: %s.security_groups: %zu groups for %zu subnets; allowed: one for all, or as many as "
                    "subnets\n",
-                   where, section, groups, subnets);
+                   place_of(config, network, "security_groups"), section, groups, subnets);
     return r < 0 ? r : -EINVAL;
+}
+
+static bool has_no_subnets(const Config *config, const NetworkConfig *network)
+{
+    return network->subnets.n == 0 && config->defaults.subnets.n == 0;
 }
 
 /* Without tags nothing can name them later. */
@@ -133,7 +191,7 @@ static int check_subnets(const Config *config, const NetworkConfig *network, Buf
 {
     int r;
 
-    if (config->tags || network->subnets.n > 0 || config->defaults.subnets.n > 0)
+    if (config->tags || !has_no_subnets(config, network))
         return 0;
     r = buf_printf(errors,
                    "%s: network %s.subnets: none, and tags are not asked; allowed: one for each zone, here "
@@ -142,50 +200,85 @@ static int check_subnets(const Config *config, const NetworkConfig *network, Buf
     return r < 0 ? r : -EINVAL;
 }
 
+/* One of them at least was set: the defaults go together. */
 static int check_timeouts(const Config *config, Buf *errors)
 {
+    const char *boot = keyvalue_list_get(&config->places, "daemon.boot_timeout");
+    const char *attach = keyvalue_list_get(&config->places, "daemon.attach_timeout");
     int r;
 
     if (config->boot_timeout >= config->attach_timeout)
         return 0;
-    r = buf_puts(errors,
-                 "daemon.boot_timeout: shorter than daemon.attach_timeout, which could then never "
-                 "pass; allowed: at least attach_timeout\n");
+    if (boot)
+        r = buf_printf(errors,
+                       "%s: daemon.boot_timeout: shorter than daemon.attach_timeout, which could then never "
+                       "pass; allowed: at least attach_timeout\n",
+                       boot);
+    else
+        r = buf_printf(
+            errors,
+            "%s: daemon.attach_timeout: longer than daemon.boot_timeout, so that it could never pass; "
+            "allowed: at most boot_timeout\n",
+            attach ?: "[daemon]");
     return r < 0 ? r : -EINVAL;
+}
+
+/* One named network, by itself and with those before it. */
+static int check_named(const Config *config, size_t j, Buf *errors)
+{
+    const NetworkConfig *network = &config->networks[j];
+    bool bad = false;
+    int r;
+
+    r = check_network(config, network, errors);
+    bad |= r == -EINVAL;
+    if (r != -ENOMEM)
+        r = check_groups(config, network, errors);
+    bad |= r == -EINVAL;
+    if (r != -ENOMEM)
+        r = check_subnets(config, network, errors);
+    bad |= r == -EINVAL;
+    for (size_t i = 0; i < j && r != -ENOMEM; i++) {
+        r = check_names(config, i, j, errors);
+        bad |= r == -EINVAL;
+        if (r != -ENOMEM)
+            r = check_indexes(config, i, j, errors);
+        bad |= r == -EINVAL;
+    }
+    return r == -ENOMEM ? r : bad ? -EINVAL : 0;
 }
 
 int config_finish(Config *config, Buf *errors)
 {
-    const char *source = config->defaults.source ? config->defaults.source : "[network]";
     bool bad = false;
     int r;
 
     r = check_timeouts(config, errors);
     bad |= r == -EINVAL;
     if (r != -ENOMEM)
-        r = check_groups(&config->defaults, source, errors);
+        r = check_groups(config, &config->defaults, errors);
     bad |= r == -EINVAL;
-
     for (size_t i = 0; i < config->n_networks && r != -ENOMEM; i++) {
+        r = check_named(config, i, errors);
+        bad |= r == -EINVAL;
+    }
+    return r == -ENOMEM ? r : bad ? -EINVAL : 0;
+}
+
+int config_notes(const Config *config, Buf *notes)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < config->n_networks && r == 0; i++) {
         const NetworkConfig *network = &config->networks[i];
 
-        r = check_network(network, errors);
-        bad |= r == -EINVAL;
-        if (r != -ENOMEM)
-            r = check_groups(network, network->source, errors);
-        bad |= r == -EINVAL;
-        if (r != -ENOMEM)
-            r = check_subnets(config, network, errors);
-        bad |= r == -EINVAL;
-        for (size_t j = 0; j < i && r != -ENOMEM; j++) {
-            r = check_pair(&config->networks[j], network, errors);
-            bad |= r == -EINVAL;
-        }
+        if (has_no_subnets(config, network))
+            r = buf_printf(notes,
+                           "%s: network %s names no subnets, nor does [network]: only a tag %ssubnets of the "
+                           "instance or its Auto Scaling group can\n",
+                           network->source, network->name, config->tag_prefix);
     }
-
-    if (r == -ENOMEM)
-        return r;
-    return bad ? -EINVAL : 0;
+    return r;
 }
 
 int config_load(const char *path, Config **ret, Buf *ret_errors)

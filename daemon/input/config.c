@@ -149,6 +149,7 @@ Config *config_free(Config *config)
         network_config_done(&config->networks[i]);
     free(config->networks);
     free(config->socket_group);
+    keyvalue_list_done(&config->places);
     return mfree(config);
 }
 
@@ -217,6 +218,15 @@ static bool key_is_repeated(Parser *parser, const Key *key, size_t i)
     return false;
 }
 
+/* Two keys, maybe of two files, may turn out not to go together: then it is told where they are. */
+static int parser_note_place(Parser *parser, const char *where)
+{
+    char name[NETWORK_SECTION_MAX + 80];
+
+    (void)snprintf(name, sizeof(name), "%s.%.64s", parser->section, parser->key);
+    return keyvalue_list_set(&parser->config->places, name, where);
+}
+
 /* Apply the key that was read last, now that its value is complete. */
 static void parser_flush(Parser *parser)
 {
@@ -247,6 +257,8 @@ static void parser_flush(Parser *parser)
     else
         r = report_unknown_key(parser, keys, n_keys);
 
+    if (r == 0)
+        r = parser_note_place(parser, where);
     if (r == -ENOMEM)
         parser->r = r;
     else if (r < 0)

@@ -67,6 +67,7 @@ typedef struct Config {
     bool watch;
     usec_t release_cooldown;
     usec_t stale_grace;
+    KeyValueList places; /* "section.key" -> "file:line" where it was set last; for config_finish() */
 } Config;
 
 /** config_new() - the built-in defaults; NULL when out of memory */
@@ -94,6 +95,9 @@ int config_parse(Config *config, const char *name, const char *text, size_t n, B
 
 /** config_finish() - what can only be checked when all files are read; same returns */
 int config_finish(Config *config, Buf *errors);
+
+/** config_notes() - append what no file can decide alone, one a line: networks that only tags can complete */
+int config_notes(const Config *config, Buf *notes);
 
 /**
  * network_config_set() - set one key by its name in the file; also used for tags

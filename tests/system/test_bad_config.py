@@ -19,6 +19,10 @@ FILES = {
     "unknown-unit": ("[daemon]\nboot_timeout = 5 fortnights\n", 2, "boot_timeout"),
     "bad-word": ("[daemon]\non_failure = hope\n", 2, "block"),
     "long-line": ("[network]\ninterface_tags = a=" + "x" * 4000 + "\n", 2, "line"),
+    "timeouts": ("[daemon]\nboot_timeout = 10s\n", 2, "attach_timeout"),
+    "group-count": (f"[network]\nsubnets = {', '.join(SUBNETS)}\nsecurity_groups = sg-a1, sg-b2\n", 3, "2"),
+    "index-0": (f"[network a]\nsubnets = {SUBNETS[0]}\ndevice_index = 0\n", 3, "primary"),
+    "names": (f"[network a]\nsubnets = {SUBNETS[0]}\nifname = eth2\n[network b]\n", 4, "eth2"),
     "duplicate-network": (f"[network a]\nsubnets = {SUBNETS[0]}\n[network a]\n", 3, "a"),
 }
 
@@ -79,11 +83,14 @@ def test_no_such_security_group(region, daemon, policy):
     ready(region, daemon)
 
 
-def test_group_count(region, daemon):
-    daemon.configure(f"[network]\nsubnets = {', '.join(SUBNETS)}\nsecurity_groups = sg-a1, sg-b2\n")
-    daemon.start()
-    assert daemon.wait_exit() == EX_CONFIG
-    told(daemon, "CONFIG_INVALID", "security_groups", "2", "3")
+def test_only_tags_can_say(region, daemon):
+    """The daemon would start with it: whether it gets anywhere, the tags decide."""
+    daemon.configure("[network oam]\n")
+    reply = ctl(region, "check-config", daemon.config_path)
+    assert reply.returncode == 0
+    assert f"{daemon.config_path}:1: network oam names no subnets" in reply.stdout
+    tag(region, "multus-eks:subnets", SUBNETS[0])
+    ready(region, daemon, ["eth1"])
 
 
 @POLICY

@@ -134,96 +134,174 @@ static void test_empty_is_defaults(void **state)
 #define X200 X50 X50 X50 X50
 
 /* What was wrong, and all that the message has to say about it. */
+static const struct {
+    const char *text;
+    const char *error;
+} mistakes[] = {
+    {"[daemon]\nlog_levle = info\n",
+     "f:2: daemon.log_levle: unknown key; did you mean log_level?; allowed: "
+     "log_level, on_failure"},
+    {"[network]\nsubnet = subnet-a\n", "f:2: network.subnet: unknown key; did you mean subnets?"},
+    {"[netwrok]\n",
+     "f:1: [netwrok]: unknown section; did you mean network?; allowed: daemon, aws, "
+     "discovery, registration, network, network NAME"},
+    {"[network]\nmtu = 900x\n", "f:2: network.mtu: \"900x\" is not a number; allowed: 1280 to 9216"},
+    {"[network]\nmtu = 99999\n", "f:2: network.mtu: 99999 is out of range; allowed: 1280 to 9216"},
+    {"[network]\nmtu = 1279\n", "out of range"},
+    {"[network]\nmtu = -1\n", "\"-1\" is not a number"},
+    {"[network]\nmtu =\n", "\"\" is not a number"},
+    {"[network]\nmtu = 9001 # jumbo\n", "(a comment behind a value begins with \" ;\")"},
+    {"[daemon]\nboot_timeout = 5 minuets\n",
+     "f:2: daemon.boot_timeout: \"5 minuets\" is not a duration; "
+     "allowed: 1s to 1d, such as 5min"},
+    {"[daemon]\nattach_timeout = 0\n", "\"0\" is out of range"},
+    {"[daemon]\nattach_timeout = 20s\nboot_timeout = 10s\n",
+     "f:3: daemon.boot_timeout: shorter than daemon.attach_timeout"},
+    {"[daemon]\n\nattach_timeout = 6min\n", "f:3: daemon.attach_timeout: longer than daemon.boot_timeout"},
+    {"[daemon]\non_failure = panic\n", "\"panic\" is unknown; allowed: block, continue"},
+    {"[daemon]\nmax_pods = 110\n", "allowed: auto, none"},
+    {"[daemon]\ndevice_plugin = yes\n", "allowed: auto, none"},
+    {"[daemon]\nlifecycle_hook =\n", "the value is empty"},
+    {"[daemon]\nsweep_leaked = maybe\n", "allowed: yes, no"},
+    {"[aws]\nec2_endpoint = ec2.eu-central-1.amazonaws.com\n", "is not an http or https URL"},
+    {"[aws]\nca_file = ca.pem\n", "is not an absolute path"},
+    {"[aws]\nregion = Frankfurt\n", "\"Frankfurt\" is not a region"},
+    {"[discovery]\ntag_prefix = aws:\n", "nobody but AWS"},
+    {"[discovery]\ntag_prefix =\n", "the value is empty"},
+    {"[network]\nsubnets = subnet-a, vpc-b\n", "\"vpc-b\" is not an id of the form subnet-"},
+    {"[network]\nsubnets = subnet-0123456789abcdef01\n", "is not an id"},
+    {"[network]\nsecurity_groups = subnet-a\n", "is not an id of the form sg-"},
+    {"[network]\nsubnets = subnet-a\nsecurity_groups = sg-a, sg-b\n",
+     "f:3: network.security_groups: 2 groups for 1 subnets; allowed: one for all, or as many as subnets"},
+    {"[discovery]\ntags = no\n[network a]\nifname = eth1\n",
+     "f:3: network a.subnets: none, and tags are not asked; allowed: one for each zone, here or in "
+     "[network]"},
+    {"[network]\ninterface_tags = a\n", "\"a\" is not of the form key=value"},
+    {"[network]\ninterface_tags = aws:a=b\n", "nobody but AWS"},
+    {"[network]\ninterface_tags = multus-eks:network=b\n", "not free to choose"},
+    {"[network]\ninterface_tags = node.k8s.amazonaws.com/instance_id=b\n", "not free to choose"},
+    {"[network]\ninterface_tags = a=b, a=c\n", "given twice"},
+    {"[network]\ninterface_tags = " X50 X50 X50 "=b\n", "more than 128 characters"},
+    {"[network]\nifname_prefix = averylongprefix\n", "too long"},
+    {"[network]\nifname_prefix = a/b\n", "no interface name has"},
+    {"[network]\ndriver = dpdk\n", "allowed: kernel, vfio-pci, igb_uio, uio_pci_generic"},
+    {"[network]\nifname = eth7\n", "f:2: network.ifname: one interface only"},
+    {"[network a]\nifname = lo\n", "\"lo\" is taken"},
+    {"[network a]\nifname = eth123456789abcdef\n", "too long"},
+    {"[network a]\nmtu = 1500\ndevice_index = 0\n",
+     "f:3: network a.device_index: 0 on network card 0 is the primary"},
+    {"[network a]\nifname = x1\n[network b]\nmtu = 1500\nifname = x1\n",
+     "f:5: network b.ifname: x1 is that of network a too"},
+    {"[network a]\ndevice_index = 2\n[network b]\nmtu = 1500\ndevice_index = 2\n",
+     "f:5: network b.device_index: 2 on network card 0 is that of network a too"},
+    {"[network a]\nsubnets = subnet-a, subnet-b, subnet-c\nsecurity_groups = sg-a,\n  sg-b\n",
+     "f:3: network a.security_groups: 2 groups for 3 subnets"},
+    {"[network a]\nifname = eth2\n[network b]\nmtu = 1500\n",
+     "f:3: network b: without an ifname it is called eth2, as network a is"},
+    {"[network a]\nmtu = 1500\n[network b]\nmtu = 1500\nifname = eth1\n",
+     "f:5: network b.ifname: eth1 is what network a is called without an ifname of its own"},
+    {"[network]\nifname_prefix = net\n[network a]\nifname = net2\n[network b]\n",
+     "f:5: network b: without an ifname it is called net2"},
+    {"[network a]\nifname = net2\n[network b]\nifname_prefix = net\n",
+     "f:3: network b: without an ifname it is called net2"},
+    {"[network a b]\n", "network \"a b\": not a name"},
+    {"[network a/b]\n", "network \"a/b\": not a name; allowed: 1 to 63 letters"},
+    {"[network " X50 X50 "]\n", "not a name"},
+    {"[network a]\n[network a]\n", "f:2: [network a]: the second one in this file"},
+    {"[network  a]\n[network a ]\n", "f:2: [network a]: the second one in this file"},
+    {"[daemon]\n[daemon]\n", "f:2: [daemon]: the second one in this file"},
+    {"[]\n", "[]: unknown section"},
+    {"[network\nmtu = 1500\n", "f:1: [: no \"]\""},
+    {"[network] mtu = 1500\n", "f:1: [network]: text behind it"},
+    {"[network]\nmtu 1500\n", "f:2: \"mtu 1500\": no \"=\"; allowed: key = value"},
+    {"[network]\nmtu: 1500\n", "no \"=\""},
+    {"[network]\nmtu ; = 1500\n", "no \"=\""},
+    {"mtu = 1500\n", "f:1: mtu: outside of any section"},
+    {"[network]\nmtu = 1500\n\nmtu = 9001\n", "f:4: network.mtu: given in line 2 already"},
+    {"[network]\nsubnets = subnet-a\n  mtu = 9001\n",
+     "f:3: network.mtu: indented, so it would continue subnets"},
+    {"[network]\ninterface_tags = a=b\n  mtu = 9001\n", "indented, so it would continue interface_tags"},
+    {"[network]\nmtu = 1500\n  9001\n", "f:3: network.mtu: goes on in an indented line"},
+    {"[network]\nmtu = 1500\n  [daemon]\n", "goes on in an indented line"},
+    {"[network]\n; " X200 "\nsubnets = subnet-a\n", "f:2: the line is 202 bytes long; allowed: 198"},
+    {"[network]\nsubnets = " X200 "\n", "f:2: the line is 210 bytes long"},
+};
+
 static void test_mistakes(void **state)
 {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(mistakes); i++) {
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_buf_ Buf errors = BUF_NULL;
+
+        if (parse(mistakes[i].text, &config, &errors) != -EINVAL || !strstr(errors.data, mistakes[i].error))
+            fail_msg("row %zu: %s\ngave: %s", i, mistakes[i].text, errors.data ? errors.data : "no error");
+        if (strstr(mistakes[i].error, "f:") == mistakes[i].error &&
+            strncmp(errors.data, mistakes[i].error, strlen(mistakes[i].error)) != 0)
+            fail_msg("row %zu gave something else first: %s", i, errors.data);
+    }
+}
+
+/* A name that is nobody's, though it looks like it. */
+static void test_names_apart(void **state)
+{
+    static const char *const texts[] = {
+        "[network a]\nifname = eth1\n[network b]\nifname = eth2\n",
+        "[network a]\nifname = eth3\n[network b]\n",
+        "[network a]\nifname = eth2\n[network b]\nifname_prefix = net\n",
+        "[network]\nifname_prefix = net\n[network a]\nifname = eth2\n[network b]\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_buf_ Buf errors = BUF_NULL;
+
+        if (parse(texts[i], &config, &errors) < 0)
+            fail_msg("%s\ngave: %s", texts[i], errors.data);
+    }
+}
+
+/* The place is that of the file that set the key last. */
+static void test_places_of_two_files(void **state)
+{
+    static const char first[] =
+        "[daemon]\nboot_timeout = 10s\nattach_timeout = 5s\n[network a]\n"
+        "device_index = 1\n[network b]\n";
+    static const char second[] = "[network b]\n\ndevice_index = 1\n[daemon]\nattach_timeout = 1min\n";
+    _cleanup_(config_freep) Config *config = config_new();
+    _cleanup_buf_ Buf errors = BUF_NULL;
+
+    (void)state;
+    assert_int_equal(config_parse(config, "f", first, strlen(first), &errors), 0);
+    assert_int_equal(config_parse(config, "g", second, strlen(second), &errors), 0);
+    assert_int_equal(config_finish(config, &errors), -EINVAL);
+    assert_non_null(strstr(errors.data, "f:2: daemon.boot_timeout: shorter"));
+    assert_non_null(strstr(errors.data, "g:3: network b.device_index: 1 on network card 0"));
+}
+
+/* What only a tag can say is no mistake of the file, but worth a word. */
+static void test_notes(void **state)
+{
     static const struct {
-        const char *text;
-        const char *error;
+        const char *text, *note;
     } rows[] = {
-        {"[daemon]\nlog_levle = info\n",
-         "f:2: daemon.log_levle: unknown key; did you mean log_level?; allowed: "
-         "log_level, on_failure"},
-        {"[network]\nsubnet = subnet-a\n", "f:2: network.subnet: unknown key; did you mean subnets?"},
-        {"[netwrok]\n",
-         "f:1: [netwrok]: unknown section; did you mean network?; allowed: daemon, aws, "
-         "discovery, registration, network, network NAME"},
-        {"[network]\nmtu = 900x\n", "f:2: network.mtu: \"900x\" is not a number; allowed: 1280 to 9216"},
-        {"[network]\nmtu = 99999\n", "f:2: network.mtu: 99999 is out of range; allowed: 1280 to 9216"},
-        {"[network]\nmtu = 1279\n", "out of range"},
-        {"[network]\nmtu = -1\n", "\"-1\" is not a number"},
-        {"[network]\nmtu =\n", "\"\" is not a number"},
-        {"[network]\nmtu = 9001 # jumbo\n", "(a comment behind a value begins with \" ;\")"},
-        {"[daemon]\nboot_timeout = 5 minuets\n",
-         "f:2: daemon.boot_timeout: \"5 minuets\" is not a duration; "
-         "allowed: 1s to 1d, such as 5min"},
-        {"[daemon]\nattach_timeout = 0\n", "\"0\" is out of range"},
-        {"[daemon]\nboot_timeout = 10s\n", "daemon.boot_timeout: shorter than daemon.attach_timeout"},
-        {"[daemon]\non_failure = panic\n", "\"panic\" is unknown; allowed: block, continue"},
-        {"[daemon]\nmax_pods = 110\n", "allowed: auto, none"},
-        {"[daemon]\ndevice_plugin = yes\n", "allowed: auto, none"},
-        {"[daemon]\nlifecycle_hook =\n", "the value is empty"},
-        {"[daemon]\nsweep_leaked = maybe\n", "allowed: yes, no"},
-        {"[aws]\nec2_endpoint = ec2.eu-central-1.amazonaws.com\n", "is not an http or https URL"},
-        {"[aws]\nca_file = ca.pem\n", "is not an absolute path"},
-        {"[aws]\nregion = Frankfurt\n", "\"Frankfurt\" is not a region"},
-        {"[discovery]\ntag_prefix = aws:\n", "nobody but AWS"},
-        {"[discovery]\ntag_prefix =\n", "the value is empty"},
-        {"[network]\nsubnets = subnet-a, vpc-b\n", "\"vpc-b\" is not an id of the form subnet-"},
-        {"[network]\nsubnets = subnet-0123456789abcdef01\n", "is not an id"},
-        {"[network]\nsecurity_groups = subnet-a\n", "is not an id of the form sg-"},
-        {"[network]\nsubnets = subnet-a\nsecurity_groups = sg-a, sg-b\n",
-         "f:1: network.security_groups: 2 groups for 1 subnets; allowed: one for all, or as many as subnets"},
-        {"[discovery]\ntags = no\n[network a]\nifname = eth1\n",
-         "f:3: network a.subnets: none, and tags are not asked; allowed: one for each zone, here or in "
-         "[network]"},
-        {"[network]\ninterface_tags = a\n", "\"a\" is not of the form key=value"},
-        {"[network]\ninterface_tags = aws:a=b\n", "nobody but AWS"},
-        {"[network]\ninterface_tags = multus-eks:network=b\n", "not free to choose"},
-        {"[network]\ninterface_tags = node.k8s.amazonaws.com/instance_id=b\n", "not free to choose"},
-        {"[network]\ninterface_tags = a=b, a=c\n", "given twice"},
-        {"[network]\ninterface_tags = " X50 X50 X50 "=b\n", "more than 128 characters"},
-        {"[network]\nifname_prefix = averylongprefix\n", "too long"},
-        {"[network]\nifname_prefix = a/b\n", "no interface name has"},
-        {"[network]\ndriver = dpdk\n", "allowed: kernel, vfio-pci, igb_uio, uio_pci_generic"},
-        {"[network]\nifname = eth7\n", "f:2: network.ifname: one interface only"},
-        {"[network a]\nifname = lo\n", "\"lo\" is taken"},
-        {"[network a]\nifname = eth123456789abcdef\n", "too long"},
-        {"[network a]\ndevice_index = 0\n", "0 on network card 0 is the primary"},
-        {"[network a]\nifname = x1\n[network b]\nifname = x1\n", "x1 is that of network a too"},
-        {"[network a]\ndevice_index = 2\n[network b]\ndevice_index = 2\n", "is that of network a too"},
-        {"[network a b]\n", "network \"a b\": not a name"},
-        {"[network a/b]\n", "network \"a/b\": not a name; allowed: 1 to 63 letters"},
-        {"[network " X50 X50 "]\n", "not a name"},
-        {"[network a]\n[network a]\n", "f:2: [network a]: the second one in this file"},
-        {"[network  a]\n[network a ]\n", "f:2: [network a]: the second one in this file"},
-        {"[daemon]\n[daemon]\n", "f:2: [daemon]: the second one in this file"},
-        {"[]\n", "[]: unknown section"},
-        {"[network\nmtu = 1500\n", "f:1: [: no \"]\""},
-        {"[network] mtu = 1500\n", "f:1: [network]: text behind it"},
-        {"[network]\nmtu 1500\n", "f:2: \"mtu 1500\": no \"=\"; allowed: key = value"},
-        {"[network]\nmtu: 1500\n", "no \"=\""},
-        {"[network]\nmtu ; = 1500\n", "no \"=\""},
-        {"mtu = 1500\n", "f:1: mtu: outside of any section"},
-        {"[network]\nmtu = 1500\n\nmtu = 9001\n", "f:4: network.mtu: given in line 2 already"},
-        {"[network]\nsubnets = subnet-a\n  mtu = 9001\n",
-         "f:3: network.mtu: indented, so it would continue subnets"},
-        {"[network]\ninterface_tags = a=b\n  mtu = 9001\n", "indented, so it would continue interface_tags"},
-        {"[network]\nmtu = 1500\n  9001\n", "f:3: network.mtu: goes on in an indented line"},
-        {"[network]\nmtu = 1500\n  [daemon]\n", "goes on in an indented line"},
-        {"[network]\n; " X200 "\nsubnets = subnet-a\n", "f:2: the line is 202 bytes long; allowed: 198"},
-        {"[network]\nsubnets = " X200 "\n", "f:2: the line is 210 bytes long"},
+        {"[network a]\nsubnets = subnet-a\n[network b]\n", "f:3: network b names no subnets"},
+        {"[network]\nsubnets = subnet-a\n[network a]\n", NULL},
+        {"", NULL},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         _cleanup_(config_freep) Config *config = NULL;
-        _cleanup_buf_ Buf errors = BUF_NULL;
+        _cleanup_buf_ Buf errors = BUF_NULL, notes = BUF_NULL;
 
-        if (parse(rows[i].text, &config, &errors) != -EINVAL || !strstr(errors.data, rows[i].error))
-            fail_msg("row %zu: %s\ngave: %s", i, rows[i].text, errors.data ? errors.data : "no error");
-        if (strstr(rows[i].error, "f:") == rows[i].error &&
-            strncmp(errors.data, rows[i].error, strlen(rows[i].error)) != 0)
-            fail_msg("row %zu gave something else first: %s", i, errors.data);
+        assert_int_equal(parse(rows[i].text, &config, &errors), 0);
+        assert_int_equal(config_notes(config, &notes), 0);
+        if (rows[i].note)
+            assert_non_null(strstr(notes.data, rows[i].note));
+        else
+            assert_null(notes.data);
     }
 }
 
@@ -485,6 +563,9 @@ int main(void)
         cmocka_unit_test(test_sample),
         cmocka_unit_test(test_empty_is_defaults),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_names_apart),
+        cmocka_unit_test(test_places_of_two_files),
+        cmocka_unit_test(test_notes),
         cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_examples),
         cmocka_unit_test(test_continued_list),
