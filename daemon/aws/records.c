@@ -36,6 +36,7 @@ void ec2_network_interface_done(Ec2NetworkInterface *eni)
     free(eni->interface_type);
     free(eni->private_ips);
     free(eni->ipv6_addresses);
+    free(eni->prefixes);
     strlist_done(&eni->group_ids);
     attachment_done(&eni->attachment);
     keyvalue_list_done(&eni->tags);
@@ -178,11 +179,14 @@ int ec2_network_interface_copy(const Ec2NetworkInterface *eni, Ec2NetworkInterfa
     if (r >= 0)
         r = copy_array(eni->ipv6_addresses, eni->n_ipv6_addresses, sizeof(*eni->ipv6_addresses),
                        (void **)&copy.ipv6_addresses);
+    if (r >= 0)
+        r = copy_array(eni->prefixes, eni->n_prefixes, sizeof(*eni->prefixes), (void **)&copy.prefixes);
     if (r < 0)
         return r;
 
     copy.n_private_ips = eni->n_private_ips;
     copy.n_ipv6_addresses = eni->n_ipv6_addresses;
+    copy.n_prefixes = eni->n_prefixes;
     *ret = copy;
     copy = (Ec2NetworkInterface){0};
     return 0;

@@ -38,6 +38,8 @@ typedef struct Ec2NetworkInterface {
     size_t n_private_ips;
     InAddr *ipv6_addresses;
     size_t n_ipv6_addresses;
+    InPrefix *prefixes; /* delegated to it, IPv4 and IPv6 */
+    size_t n_prefixes;
     StrList group_ids;
     bool source_dest_check;
     Ec2Attachment attachment;

@@ -166,6 +166,11 @@ static int finish_address(void *record)
     return in_addr_is_set(record) ? 0 : -EBADMSG;
 }
 
+static int finish_prefix(void *record)
+{
+    return in_prefix_is_set(record) ? 0 : -EBADMSG;
+}
+
 static const Field group_fields[] = {LEAF("groupId", Ec2NetworkInterface, group_ids, convert_to_list), END};
 static const Field group_set[] = {GROUP("item", group_fields), END};
 
@@ -198,6 +203,23 @@ static const Field ipv6_address_set[] = {
     END,
 };
 
+static const Field ipv4_prefix_fields[] = {
+    {.element = "ipv4Prefix", .kind = FIELD_LEAF, .convert = convert_prefix},
+    END,
+};
+static const Field ipv4_prefix_set[] = {
+    ITEM("item", Ec2NetworkInterface, prefixes, ipv4_prefix_fields, finish_prefix),
+    END,
+};
+static const Field ipv6_prefix_fields[] = {
+    {.element = "ipv6Prefix", .kind = FIELD_LEAF, .convert = convert_prefix},
+    END,
+};
+static const Field ipv6_prefix_set[] = {
+    ITEM("item", Ec2NetworkInterface, prefixes, ipv6_prefix_fields, finish_prefix),
+    END,
+};
+
 /* NetworkInterface and, with less in it, InstanceNetworkInterface. */
 static const Field network_interface_fields[] = {
     LEAF("networkInterfaceId", Ec2NetworkInterface, network_interface_id, convert_string),
@@ -213,6 +235,8 @@ static const Field network_interface_fields[] = {
     MEMBER("attachment", Ec2NetworkInterface, attachment, attachment_fields),
     GROUP("privateIpAddressesSet", private_ip_set),
     GROUP("ipv6AddressesSet", ipv6_address_set),
+    GROUP("ipv4PrefixSet", ipv4_prefix_set),
+    GROUP("ipv6PrefixSet", ipv6_prefix_set),
     MEMBER("tagSet", Ec2NetworkInterface, tags, tag_set),
     END,
 };

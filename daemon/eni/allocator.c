@@ -33,6 +33,8 @@ struct SubnetPool {
     char *subnet_id;
     InAddr *taken; /* sorted */
     size_t n_taken;
+    InPrefix *delegated;
+    size_t n_delegated;
     AwsRecords reservations;
     AwsCall *list_call;
     AwsCall *reservations_call;
@@ -57,6 +59,7 @@ static SubnetPool *subnet_pool_free(SubnetPool *pool)
     aws_call_free(pool->list_call);
     aws_call_free(pool->reservations_call);
     aws_records_done(&pool->reservations);
+    free(pool->delegated);
     free(pool->taken);
     free(pool->subnet_id);
     return mfree(pool);
@@ -129,6 +132,8 @@ static int subnet_pool_take(SubnetPool *pool, const InPrefix *cidr, InAddr *ret)
         .cidr = *cidr,
         .reservations = pool->reservations.reservations,
         .n_reservations = pool->reservations.n_reservations,
+        .delegated = pool->delegated,
+        .n_delegated = pool->n_delegated,
         .taken = pool->taken,
         .n_taken = pool->n_taken,
     };
@@ -187,6 +192,21 @@ static void subnet_pool_fail(SubnetPool *pool, int r, const AwsError *error)
     pool->reservations_call = aws_call_free(pool->reservations_call);
 }
 
+static int subnet_pool_mark_prefixes(SubnetPool *pool, const Ec2NetworkInterface *eni)
+{
+    InPrefix *delegated;
+
+    if (eni->n_prefixes == 0)
+        return 0;
+    delegated = reallocarray(pool->delegated, pool->n_delegated + eni->n_prefixes, sizeof(*delegated));
+    if (!delegated)
+        return -ENOMEM;
+    pool->delegated = delegated;
+    memcpy(&delegated[pool->n_delegated], eni->prefixes, eni->n_prefixes * sizeof(*delegated));
+    pool->n_delegated += eni->n_prefixes;
+    return 0;
+}
+
 static int subnet_pool_mark_eni(SubnetPool *pool, const Ec2NetworkInterface *eni)
 {
     int r = 0;
@@ -195,7 +215,7 @@ static int subnet_pool_mark_eni(SubnetPool *pool, const Ec2NetworkInterface *eni
         r = subnet_pool_mark(pool, &eni->private_ips[i].address);
     for (size_t i = 0; r == 0 && i < eni->n_ipv6_addresses; i++)
         r = subnet_pool_mark(pool, &eni->ipv6_addresses[i]);
-    return r;
+    return r == 0 ? subnet_pool_mark_prefixes(pool, eni) : r;
 }
 
 static void on_listed(const AwsReply *reply, void *userdata)
@@ -207,6 +227,7 @@ static void on_listed(const AwsReply *reply, void *userdata)
         subnet_pool_fail(pool, -EIO, reply->error);
         return;
     }
+    pool->n_delegated = 0;
     for (size_t i = 0; r == 0 && i < reply->records->n_network_interfaces; i++)
         r = subnet_pool_mark_eni(pool, &reply->records->network_interfaces[i]);
     if (r < 0) {

@@ -2,7 +2,7 @@
 
 /*
  * The lowest free address of a subnet, for ip_allocation = subnet-start. The search leaps over whole
- * reservations, so that an IPv6 subnet of 2^64 addresses takes no longer than a /28.
+ * reservations and prefixes, so that an IPv6 subnet of 2^64 addresses takes no longer than a /28.
  */
 
 #include "plan/allocate.h"
@@ -16,25 +16,28 @@ static int compare_taken(const void *a, const void *b)
     return in_addr_compare(a, b);
 }
 
+/* The first address behind the block; -ERANGE at the end of all addresses. */
+static int leap_over(const InPrefix *block, InAddr *candidate)
+{
+    InAddr last = in_prefix_last(block);
+
+    return in_addr_add(&last, 1, candidate);
+}
+
 /* Move the candidate behind what holds it; false: nothing does. -ERANGE at the end of all addresses. */
 static int leap(const AddressPool *pool, InAddr *candidate, bool *ret_moved)
 {
-    for (size_t i = 0; i < pool->n_reservations; i++) {
-        const Ec2SubnetCidrReservation *reservation = &pool->reservations[i];
-
-        if (reservation->is_explicit && in_prefix_contains(&reservation->cidr, candidate)) {
-            InAddr last = in_prefix_last(&reservation->cidr);
-
-            *ret_moved = true;
-            return in_addr_add(&last, 1, candidate);
-        }
-    }
+    *ret_moved = true;
+    for (size_t i = 0; i < pool->n_reservations; i++)
+        if (pool->reservations[i].is_explicit && in_prefix_contains(&pool->reservations[i].cidr, candidate))
+            return leap_over(&pool->reservations[i].cidr, candidate);
+    for (size_t i = 0; i < pool->n_delegated; i++)
+        if (in_prefix_contains(&pool->delegated[i], candidate))
+            return leap_over(&pool->delegated[i], candidate);
 
     if (pool->n_taken > 0 &&
-        bsearch(candidate, pool->taken, pool->n_taken, sizeof(*pool->taken), compare_taken)) {
-        *ret_moved = true;
+        bsearch(candidate, pool->taken, pool->n_taken, sizeof(*pool->taken), compare_taken))
         return in_addr_add(candidate, 1, candidate);
-    }
 
     *ret_moved = false;
     return 0;

@@ -20,6 +20,8 @@ typedef struct AddressPool {
     InPrefix cidr;
     const Ec2SubnetCidrReservation *reservations; /* explicit ones of that subnet are passed over */
     size_t n_reservations;
+    const InPrefix *delegated; /* to interfaces, whole: no address of them is free */
+    size_t n_delegated;
     const InAddr *taken; /* in use or tried before, sorted by in_addr_compare() */
     size_t n_taken;
 } AddressPool;
@@ -29,7 +31,8 @@ typedef struct AddressPool {
  * @after: search above this one; none: from the start
  *
  * Passed over are the first four of a subnet and in IPv4 the last (VPC User Guide, "Subnet CIDR
- * blocks"; in IPv6 the first four and the last as well), explicit reservations, and what is taken.
+ * blocks"; in IPv6 the first four and the last as well), explicit reservations, prefixes that are
+ * delegated, and what is taken.
  *
  * Return: 0; -ENOSPC when none is left.
  */

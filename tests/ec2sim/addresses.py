@@ -22,6 +22,7 @@ class AddressPool:
         self.network = network
         self.excluded: list = []
         self.holders: dict = {}
+        self.delegated: dict = {}   # prefix -> id of its ENI
         self._rng = rng
 
     def first(self) -> int:
@@ -37,10 +38,15 @@ class AddressPool:
 
     def available(self) -> int:
         """Addresses nobody holds; those in a reservation are kept from AWS's choice, not used."""
-        return self.last() - self.first() + 1 - len(self.holders)
+        return self.last() - self.first() + 1 - len(self.holders) - \
+            sum(prefix.num_addresses for prefix in self.delegated)
+
+    def is_held(self, address) -> bool:
+        """Whether an ENI holds @address, by itself or in a prefix delegated to it."""
+        return address in self.holders or any(address in prefix for prefix in self.delegated)
 
     def _excluding(self, number: int):
-        for block in self.excluded:
+        for block in (*self.excluded, *self.delegated):
             if int(block.network_address) <= number <= int(block.broadcast_address):
                 return block
         return None

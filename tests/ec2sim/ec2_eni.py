@@ -154,7 +154,7 @@ def _require_free(pool, addresses) -> None:
     if len(set(addresses)) != len(addresses):
         raise invalid_value("Duplicate addresses in the request")
     for address in addresses:
-        if address in pool.holders:
+        if pool.is_held(address):
             raise AwsError("InvalidIPAddress.InUse", "The specified address is already in use.")
 
 

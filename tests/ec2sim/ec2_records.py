@@ -57,6 +57,12 @@ def _attachment(world, eni):
     }
 
 
+def _prefix_sets(eni) -> dict:
+    """What has a set only where there is something in it."""
+    return {f"ipv{v}PrefixSet": [{f"ipv{v}Prefix": p} for p in eni.prefixes if p.version == v] or None
+            for v in (4, 6)}
+
+
 def eni_record(world, eni, status: str = "") -> dict:
     """NetworkInterface; @status: what to say instead of the ENI's own state."""
     return {
@@ -79,6 +85,7 @@ def eni_record(world, eni, status: str = "") -> dict:
         "tagSet": tag_set(eni.tags),
         "privateIpAddressesSet": private_ip_set(world, eni),
         "ipv6AddressesSet": [{"ipv6Address": ip} for ip in eni.ipv6],
+        **_prefix_sets(eni),
         "interfaceType": eni.interface_type,
         "denyAllIgwTraffic": False,
         "ipv6Native": False,

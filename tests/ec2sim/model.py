@@ -136,6 +136,7 @@ class NetworkInterface:
     requester_id: str = None
     requester_managed: bool = False
     public_ip: str = None
+    prefixes: list = field(default_factory=list)   # delegated to it
 
     @property
     def status(self) -> str:
@@ -401,6 +402,13 @@ class World:
         self.subnets[eni.subnet_id].pool_of(address).take(address, eni.id)
         self.addresses_of(eni, address).append(address)
 
+    def give_prefix(self, eni: NetworkInterface, prefix) -> None:
+        """Delegate a prefix, of which nothing is taken, to the ENI."""
+        pool = self.subnets[eni.subnet_id].pool_of(prefix)
+        assert prefix.subnet_of(pool.network) and not any(a in prefix for a in pool.holders), prefix
+        pool.delegated[prefix] = eni.id
+        eni.prefixes.append(prefix)
+
     def take_address(self, eni: NetworkInterface, address) -> None:
         self.subnets[eni.subnet_id].pool_of(address).release(address)
         self.addresses_of(eni, address).remove(address)
@@ -444,6 +452,8 @@ class World:
             self.pull(eni)
         for address in [*eni.ipv4, *eni.ipv6]:
             self.take_address(eni, address)
+        for prefix in eni.prefixes:
+            del self.subnets[eni.subnet_id].pool_of(prefix).delegated[prefix]
         del self.enis[eni.id]
         self.deleted_enis.append(eni.id)
 

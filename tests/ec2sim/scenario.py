@@ -192,6 +192,8 @@ def _add_eni(world, part):
         tags=dict(part.take("tags", {})), description=part.take("description", ""),
         requester_managed=part.take("requester_managed", False))
     eni.visible_from = eni.created
+    for prefix in part.take("prefixes", []):
+        world.give_prefix(eni, ipaddress.ip_network(prefix))
     holder = part.take("instance", "")
     if holder:
         world.attach(eni, world.instance(holder), part.take("device_index", 1),

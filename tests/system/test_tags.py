@@ -196,6 +196,21 @@ def test_gap_is_filled(fleet):
     assert addresses(eni) == (["10.0.10.5"], ["2001:db8:e2c:10::5"])
 
 
+def test_delegated_prefixes(fleet):
+    """Of another node: not one Create is lost on them."""
+    fleet.control.post("/foreign-eni", {"subnet": A1, "ipv4": ["10.0.10.77"], "prefixes": [
+        "10.0.10.0/28", "2001:db8:e2c:10::/80"]})
+    fleet.control.clear()
+    node = fleet.launch(asg="plain")
+    daemon = fleet.daemon(node, START.replace(f", {A2}", ""))
+    daemon.start()
+    daemon.wait_ready()
+    assert daemon.stop() == 0
+    eni, = fleet.interfaces(node)
+    assert addresses(eni) == (["10.0.10.16"], ["2001:db8:e2c:10:1::"])
+    assert len(fleet.control.calls("CreateNetworkInterface")) == 1
+
+
 @pytest.mark.parametrize("taken", [{"ipv4": ["10.0.10.4"]},
                                    {"ipv4": ["10.0.10.99"], "ipv6": ["2001:db8:e2c:10::4"]}])
 def test_another_was_faster(fleet, taken):

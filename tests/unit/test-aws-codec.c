@@ -53,6 +53,8 @@ static const char create_reply[] =
     "      <item><privateIpAddress>10.0.2.158</privateIpAddress><primary>false</primary></item>\n"
     "    </privateIpAddressesSet>\n"
     "    <ipv6AddressesSet><item><ipv6Address>2001:db8::1</ipv6Address></item></ipv6AddressesSet>\n"
+    "    <ipv4PrefixSet><item><ipv4Prefix>10.0.2.16/28</ipv4Prefix></item></ipv4PrefixSet>\n"
+    "    <ipv6PrefixSet><item><ipv6Prefix>2001:db8:0:0:1::/80</ipv6Prefix></item></ipv6PrefixSet>\n"
     "    <somethingNew><item><deep><deeper/></deep></item></somethingNew>\n"
     "  </networkInterface>\n"
     "  <clientToken>token</clientToken>\n"
@@ -85,6 +87,11 @@ static void test_create(void **state)
     assert_false(eni->private_ips[1].primary);
     assert_int_equal(eni->n_ipv6_addresses, 1);
     assert_address(&eni->ipv6_addresses[0], "2001:db8::1");
+    assert_int_equal(eni->n_prefixes, 2);
+    assert_address(&eni->prefixes[0].address, "10.0.2.16");
+    assert_int_equal(eni->prefixes[0].length, 28);
+    assert_address(&eni->prefixes[1].address, "2001:db8:0:0:1::");
+    assert_int_equal(eni->prefixes[1].length, 80);
     assert_string_equal(keyvalue_list_get(&eni->tags, "k"), "a <b> \xc3\xbc");
     assert_string_equal(keyvalue_list_get(&eni->tags, "e"), "");
     assert_null(eni->attachment.attachment_id);
@@ -103,6 +110,8 @@ static void test_copy(void **state)
     assert_int_equal(copy.n_private_ips, 2);
     assert_address(&copy.private_ips[1].address, "10.0.2.158");
     assert_address(&copy.ipv6_addresses[0], "2001:db8::1");
+    assert_int_equal(copy.n_prefixes, 2);
+    assert_address(&copy.prefixes[1].address, "2001:db8:0:0:1::");
     assert_int_equal(copy.tags.n, 2);
     assert_true(copy.source_dest_check);
 }

@@ -140,6 +140,26 @@ static void test_prefix_reservation_is_usable(void **state)
     assert_got(fixture, 0, "10.0.1.5", "");
 }
 
+/* A node with prefix delegation: none of the sixteen is free. Fetched again, what is free again is. */
+static void test_delegated_prefix(void **state)
+{
+    Fixture *fixture = *state;
+
+    get(fixture, 0);
+    answer_reservations(fixture, "10.0.1.128/25", "explicit");
+    fake_call_answer(
+        fake_aws_pending(fixture->cloud.aws, LIST),
+        "<networkInterfaceSet><item><networkInterfaceId>eni-9</networkInterfaceId><ipv4PrefixSet>"
+        "<item><ipv4Prefix>10.0.1.0/28</ipv4Prefix></item></ipv4PrefixSet></item>"
+        "</networkInterfaceSet>");
+    assert_got(fixture, 0, "10.0.1.16", "");
+    for (unsigned i = 0; i < 3; i++)
+        allocator_refused(fixture->allocator, "subnet-1");
+    get(fixture, 1);
+    cloud_answer_lists(&fixture->cloud);
+    assert_got(fixture, 1, "10.0.1.4", "");
+}
+
 static void test_ipv6(void **state)
 {
     Fixture *fixture = *state;
@@ -263,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_shared_listing),
         TEST(test_prefix_reservation_is_usable),
+        TEST(test_delegated_prefix),
         TEST(test_ipv6),
         TEST(test_subnets_apart),
         TEST(test_refusals),

@@ -25,6 +25,7 @@ static void test_next(void **state)
         const char *cidr;
         const char *explicit_reservation;
         const char *prefix_reservation;
+        const char *delegated;
         const char *taken[LIST_MAX];
         const char *after;
         const char *expected; /* NULL: none left */
@@ -56,13 +57,22 @@ static void test_next(void **state)
          .after = "2001:db8::ffff:ffff:ffff:fffd",
          .expected = "2001:db8::ffff:ffff:ffff:fffe"},
         {.cidr = "2001:db8::/64", .explicit_reservation = "10.0.0.0/8", .expected = "2001:db8::4"},
+        {.cidr = "10.0.0.0/24", .delegated = "10.0.0.0/28", .expected = "10.0.0.16"},
+        {.cidr = "10.0.0.0/24", .delegated = "10.0.0.16/28", .after = "10.0.0.15", .expected = "10.0.0.32"},
+        {.cidr = "10.0.0.0/27",
+         .prefix_reservation = "10.0.0.0/28",
+         .explicit_reservation = "10.0.0.16/28",
+         .delegated = "10.0.0.0/28"},
+        {.cidr = "2001:db8::/64", .delegated = "2001:db8::/80", .expected = "2001:db8:0:0:1::"},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         InAddr taken[LIST_MAX], after = IN_ADDR_NULL, result = IN_ADDR_NULL;
         Ec2SubnetCidrReservation reservations[2] = {{.is_explicit = true}};
-        AddressPool pool = {.reservations = reservations, .n_reservations = 2, .taken = taken};
+        InPrefix delegated;
+        AddressPool pool = {
+            .reservations = reservations, .n_reservations = 2, .delegated = &delegated, .taken = taken};
         char text[IN_ADDR_TEXT];
         int r;
 
@@ -72,6 +82,9 @@ static void test_next(void **state)
             assert_int_equal(in_prefix_parse(rows[i].explicit_reservation, &reservations[0].cidr), 0);
         if (rows[i].prefix_reservation)
             assert_int_equal(in_prefix_parse(rows[i].prefix_reservation, &reservations[1].cidr), 0);
+        if (rows[i].delegated)
+            assert_int_equal(in_prefix_parse(rows[i].delegated, &delegated), 0);
+        pool.n_delegated = rows[i].delegated != NULL;
         if (rows[i].after)
             assert_int_equal(in_addr_parse(rows[i].after, &after), 0);
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from ec2sim import scenario
 from ec2sim.tests.ec2_client import (DEFAULT_GROUP, GROUP, NODE, SUBNET_A, SUBNET_B, SUBNET_EKS,
                                      Client, tag_spec)
 
@@ -264,3 +265,21 @@ def test_new_eni_is_not_known_everywhere_at_once(aws):
     assert aws.create(ClientToken="t", TagSpecifications=tag_spec(a="b")) == eni
     aws.clock.forward(2)
     assert aws.describe(eni_id) and aws.attach(eni_id, 1)["AttachmentId"]
+
+
+def test_delegated_prefixes(aws):
+    """They are the interface's whole: nobody gets an address of them, asked for or chosen."""
+    before = aws.call("DescribeSubnets", SubnetIds=[SUBNET_A])["Subnets"][0]["AvailableIpAddressCount"]
+    eni = scenario.add_eni(aws.world, {"subnet": SUBNET_A, "ipv4": ["10.0.10.4"], "prefixes": [
+        "10.0.10.16/28", "2001:db8:e2c:10:1::/80"]})
+    told, = aws.describe(eni.id)
+    assert told["Ipv4Prefixes"] == [{"Ipv4Prefix": "10.0.10.16/28"}]
+    assert told["Ipv6Prefixes"] == [{"Ipv6Prefix": "2001:db8:e2c:10:1::/80"}]
+    after = aws.call("DescribeSubnets", SubnetIds=[SUBNET_A])["Subnets"][0]["AvailableIpAddressCount"]
+    assert before - after >= 1 + 16
+    for arguments in ({"PrivateIpAddress": "10.0.10.20"},
+                      {"Ipv6Addresses": [{"Ipv6Address": "2001:db8:e2c:10:1::5"}]}):
+        assert aws.refusal("CreateNetworkInterface", SubnetId=SUBNET_A, **arguments) == \
+            "InvalidIPAddress.InUse"
+    aws.call("DeleteNetworkInterface", NetworkInterfaceId=eni.id)
+    aws.create(PrivateIpAddress="10.0.10.20")
