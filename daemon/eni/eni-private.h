@@ -7,7 +7,8 @@
 #include "eni/eni.h"
 #include "eni/removal.h"
 
-#define CREATE_MAX      3 /* interfaces made for one network in one run */
+#define CREATE_MAX      3   /* interfaces made for one network in one run */
+#define REFUSED_MAX     100 /* addresses asked for, for one network in one run, that others had */
 #define N_MODIFICATIONS 3
 #define REMOVAL_TIME    (60 * USEC_PER_SEC)
 
@@ -38,6 +39,7 @@ struct Eni {
     bool maybe_created; /* Create was sent, and nobody knows what became of it */
     Ec2NetworkInterface record;
     unsigned n_created;
+    unsigned n_refused; /* addresses that others had */
     unsigned n_looks;
     LookReason look_reason;
     Allocation allocation;

@@ -300,6 +300,23 @@ void eni_modify(Eni *eni)
 
 static void eni_allocate(Eni *eni);
 
+/* Another node was faster: the next address, but not for ever. */
+static void eni_on_address_in_use(Eni *eni, const AwsError *error)
+{
+    const EniContext *context = eni->context;
+
+    (void)intents_set_addresses(context->intents, eni->desired->network, &ALLOCATION_NULL);
+    if (++eni->n_refused >= REFUSED_MAX) {
+        eni_fail_call(eni, error,
+                      "network %s: %u addresses of %s in turn, free as far as was known, were refused",
+                      eni->desired->network, eni->n_refused, eni->desired->subnet_id);
+        return;
+    }
+    allocator_refused(context->allocator, eni->desired->subnet_id);
+    eni->call = aws_call_free(eni->call);
+    eni_allocate(eni);
+}
+
 static void on_created(const AwsReply *reply, void *userdata)
 {
     Eni *eni = userdata;
@@ -308,10 +325,7 @@ static void on_created(const AwsReply *reply, void *userdata)
     eni->maybe_created = error && error->ambiguous;
     if (error && error->class == AWS_ERROR_ADDRESS_IN_USE &&
         eni->desired->ip_allocation == IP_ALLOCATION_SUBNET_START) {
-        allocator_refused(eni->context->allocator, eni->desired->subnet_id);
-        (void)intents_set_addresses(eni->context->intents, eni->desired->network, &ALLOCATION_NULL);
-        eni->call = aws_call_free(eni->call);
-        eni_allocate(eni);
+        eni_on_address_in_use(eni, error);
         return;
     }
     if (error) {

@@ -98,6 +98,24 @@ static void test_address_in_use(void **state)
     assert_told(fixture, "created");
 }
 
+/* Each refusal costs a call of the account's bucket: it ends, and says how. */
+static void test_every_address_in_use(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->desired.ip_allocation = IP_ALLOCATION_SUBNET_START;
+    start(fixture);
+    while (eni_state(fixture->eni) != ENI_STATE_FAILED) {
+        if (eni_state(fixture->eni) == ENI_STATE_ALLOCATING)
+            cloud_answer_lists(&fixture->cloud);
+        cloud_fail(&fixture->cloud, CREATE, "InvalidIPAddress.InUse", "taken");
+    }
+    assert_int_equal(cloud_count(&fixture->cloud, CREATE), 100);
+    assert_told(fixture, "failed");
+    assert_error_has(fixture, "100 addresses of subnet-1 in turn");
+    assert_error_has(fixture, "InvalidIPAddress.InUse");
+}
+
 /*
  * A run that was killed has asked for 10.0.1.4, and may have got it: the list shows that address as taken,
  * and whose it is nobody knows. Asked for again, the same request is the same interface.
@@ -389,6 +407,7 @@ int main(void)
                                        TEST(test_adopted_as_wanted),
                                        TEST(test_adopted_to_attach),
                                        TEST(test_address_in_use),
+                                       TEST(test_every_address_in_use),
                                        TEST(test_address_asked_for_before),
                                        TEST(test_address_of_another_subnet),
                                        TEST(test_subnet_start_fails),
