@@ -55,7 +55,11 @@ int interfaces_new(Manager *manager)
     manager->n_interfaces = manager->plan->n_enis;
 
     for (size_t i = 0; i < manager->n_interfaces; i++)
-        manager->interfaces[i] = (Interface){.manager = manager, .desired = manager->plan->enis[i].desired};
+        manager->interfaces[i] = (Interface){
+            .manager = manager,
+            .desired = manager->plan->enis[i].desired,
+            .eni = reconcile_eni(manager->reconcile, i),
+        };
     return 0;
 }
 

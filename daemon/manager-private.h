@@ -105,7 +105,7 @@ void manager_check_ready(Manager *manager);
 /** manager_boot_deadline() - CLOCK_MONOTONIC */
 usec_t manager_boot_deadline(const Manager *manager);
 
-/** interfaces_new() - one for each of the plan; 0 or -ENOMEM */
+/** interfaces_new() - one for each of the plan, with its object of reconcile; 0 or -ENOMEM */
 int interfaces_new(Manager *manager);
 void interfaces_done(Manager *manager);
 

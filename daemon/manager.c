@@ -418,13 +418,12 @@ static int run_plan(Manager *manager)
     };
     int r;
 
-    r = interfaces_new(manager);
+    /* In this order: an interface without its side in EC2 is one that nobody could serve or tell of. */
+    r = reconcile_new(&manager->reconcile, &args);
     if (r == 0)
-        r = reconcile_new(&manager->reconcile, &args);
+        r = interfaces_new(manager);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < manager->n_interfaces; i++)
-        manager->interfaces[i].eni = reconcile_eni(manager->reconcile, i);
 
     log_overrides(manager);
     manager_set_phase(manager, MANAGER_PHASE_RECONCILE);

@@ -104,7 +104,8 @@ static int add_interfaces(const Serve *serve)
     int r;
 
     for (size_t i = 0; i < manager->n_interfaces; i++) {
-        if (interface_has_failed(&manager->interfaces[i]))
+        /* One that EC2 has not made yet, or not any more, can hold no address. */
+        if (interface_has_failed(&manager->interfaces[i]) || !eni_record(manager->interfaces[i].eni))
             continue;
         r = add_interface(serve, &manager->interfaces[i]);
         if (r < 0)

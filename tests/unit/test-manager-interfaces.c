@@ -157,12 +157,39 @@ static void test_after_the_boot(void **state)
     assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 0);
 }
 
+/* A boot may fail at any moment after they exist: status and registrar look at both of their sides. */
+static void test_new_ones_are_whole(void **state)
+{
+    Fixture *fixture = *state;
+    Plan plan = {.enis = &fixture->plan, .n_enis = 1};
+    Ec2Instance instance = {0};
+    Metadata metadata = {.instance_id = (char *)CLOUD_INSTANCE};
+    Facts facts = {.metadata = &metadata, .instance = &instance};
+    Manager manager = {.plan = &plan};
+    ReconcileArgs args = {
+        .aws = fixture->cloud.aws,
+        .event = fixture->cloud.event,
+        .intents = fixture->intents,
+        .facts = &facts,
+        .plan = &plan,
+        .deadline = CLOUD_DEADLINE,
+    };
+
+    assert_int_equal(reconcile_new(&manager.reconcile, &args), 0);
+    assert_int_equal(interfaces_new(&manager), 0);
+    assert_ptr_equal(manager.interfaces[0].eni, reconcile_eni(manager.reconcile, 0));
+    assert_null(eni_record(manager.interfaces[0].eni));
+    assert_int_equal(interfaces_attached(&manager, 0), 0);
+    interfaces_done(&manager);
+    (void)reconcile_free(manager.reconcile);
+}
+
 int main(void)
 {
 #define TEST(_test) cmocka_unit_test_setup_teardown(_test, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_failed_in_boot),    TEST(test_late_in_boot),   TEST(test_gone_in_boot),
-        TEST(test_gone_but_attached), TEST(test_after_the_boot),
+        TEST(test_gone_but_attached), TEST(test_after_the_boot), TEST(test_new_ones_are_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
