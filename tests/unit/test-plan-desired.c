@@ -91,9 +91,10 @@ static const Row rows[] = {
      {{0}},
      "!network oam.subnets: none of them is in this node's zone eu-central-1a (subnet-b1 in eu-central-1b)"},
     {"[network oam]\nsubnets = subnet-a1, subnet-a2\n", {{0}}, "!network oam.subnets: more than one is in"},
-    {"[network oam]\nsubnets = subnet-a1\n[network sig]\nsubnets = subnet-a2\nifname = eth1\n",
-     {{0}},
-     "!network sig.ifname: eth1 is that of network oam too"},
+    /* which the file alone does not show */
+    {"[network oam]\nsubnets = subnet-a1\n[network sig]\nsubnets = subnet-a2\nifname = net1\n",
+     {{"instance", "multus-eks:ifname-prefix", "net"}},
+     "!network sig.ifname: net1 is that of network oam too"},
     /* discovery by tags of subnets */
     {"",
      {{"subnet-a3", "multus-eks:device-index", "2"},
