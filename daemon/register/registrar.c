@@ -400,7 +400,8 @@ static bool check_register(const Registrar *registrar, const Registration *r, co
     else if (elsewhere && r->assigned && !registrar->options.allow_reassign)
         refuse_printf(handler, userdata, 409, "address_in_use", "%s is on %s, and allow_reassign is no", text,
                       elsewhere);
-    else if (elsewhere && r->in_flight && r->state == REGISTRATION_WANTED)
+    else if (elsewhere && (r->in_flight || r->doubt == REGISTRATION_DOUBT_UNTOLD) &&
+             r->state == REGISTRATION_WANTED)
         refuse_printf(handler, userdata, 409, "busy", "%s is being registered on %s at the moment", text,
                       elsewhere);
     else if ((!here || r->state == REGISTRATION_RELEASED) &&
@@ -413,14 +414,17 @@ static bool check_register(const Registrar *registrar, const Registration *r, co
     return false;
 }
 
-/* A want of its own that nobody had yet, or that had been given up. */
+/*
+ * A want of its own that nobody had yet, or that had been given up. What was given up is in EC2, or may be:
+ * a call for it was under way.
+ */
 static int want_again(Registrar *registrar, Registration *r, const Interface *interface, const char *owner,
                       usec_t now)
 {
     bool here = streq(r->network_interface_id, interface->id);
     int res;
 
-    if (!here && r->assigned)
+    if (!here && (r->assigned || r->state != REGISTRATION_WANTED))
         res = registration_move(r, interface->id);
     else
         res = here ? 0 : replace_string(&r->network_interface_id, interface->id);
@@ -433,7 +437,7 @@ static int want_again(Registrar *registrar, Registration *r, const Interface *in
     }
 
     registration_calm(r);
-    r->reclaimed = here && r->assigned;
+    r->reclaimed = here;
     r->fetched = false;
     r->assigned = false;
     return 0;

@@ -166,6 +166,31 @@ static void test_untold_and_not_seen(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Given back and wanted again before the look ends: what may be there is not forgotten over that. */
+static void test_untold_and_wanted_again(void **unused _unused_)
+{
+    Asked first = {0}, asked = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put(&f, &first, "10.0.1.20", "a");
+    settle(&f);
+    fake_call_answer(fake_aws_pending(f.cloud.aws, ASSIGN), "<networkInterfaceId>%s</networkInterfaceId>",
+                     ENI);
+    settle(&f);
+    give_back(&f, &deleted, "10.0.1.20", "a");
+    put(&f, &asked, "10.0.1.20", "b");
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20", "");
+    fail_call(&f, ASSIGN, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    advance(&f, 40 * SECOND);
+    unassign_ok(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
 static void test_deadline(void **unused _unused_)
 {
     Asked asked = {0}, again = {0};
@@ -663,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_lost_reply),
         cmocka_unit_test(test_untold),
         cmocka_unit_test(test_untold_and_not_seen),
+        cmocka_unit_test(test_untold_and_wanted_again),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_ipv6_move),
         cmocka_unit_test(test_ipv6_roll_back),
