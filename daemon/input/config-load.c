@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #define FILE_SIZE_MAX ((size_t)1 << 20)
+#define IFNAME_TEXT   ((size_t)2 * IFNAMSIZ) /* a prefix and a place, which together may be too long */
 
 /* 0 and -EINVAL both mean that the next file may be read. */
 static int load_file(Config *config, const char *path, bool may_be_absent, Buf *errors)
@@ -94,15 +95,15 @@ static const char *place_of(const Config *config, const NetworkConfig *network, 
 }
 
 /* How the interface of the i-th network is called, as far as the files say. */
-static const char *ifname_of(const Config *config, size_t i, char ret[static 2 * IFNAMSIZ])
+static const char *ifname_of(const Config *config, size_t i, char ret[static IFNAME_TEXT])
 {
     const NetworkConfig *network = &config->networks[i];
     const NetworkConfig *prefix = network_config_has(network, "ifname_prefix") ? network : &config->defaults;
 
     if (network->ifname)
-        (void)snprintf(ret, 2 * IFNAMSIZ, "%s", network->ifname);
+        (void)snprintf(ret, IFNAME_TEXT, "%s", network->ifname);
     else
-        (void)snprintf(ret, 2 * IFNAMSIZ, "%s%zu", prefix->ifname_prefix, i + 1);
+        (void)snprintf(ret, IFNAME_TEXT, "%s%zu", prefix->ifname_prefix, i + 1);
     return ret;
 }
 
@@ -110,7 +111,7 @@ static const char *ifname_of(const Config *config, size_t i, char ret[static 2 *
 static int check_names(const Config *config, size_t i, size_t j, Buf *errors)
 {
     const NetworkConfig *a = &config->networks[i], *b = &config->networks[j];
-    char name[2 * IFNAMSIZ], other[2 * IFNAMSIZ];
+    char name[IFNAME_TEXT], other[IFNAME_TEXT];
     int r;
 
     if (!streq(ifname_of(config, i, other), ifname_of(config, j, name)))

@@ -160,6 +160,7 @@ static void test_killed(void **unused _unused_)
     put(&f, &asked, "10.0.1.20", "new");
     settle(&f);
     fixture_stop(&f);
+    asked.wait = registrar_wait_free(asked.wait);
     fixture_show(&f, "10.0.1.20");
     fixture_show(&f, "10.0.1.21");
     fixture_start(&f);

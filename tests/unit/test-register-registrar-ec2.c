@@ -404,6 +404,7 @@ static void test_ipv6_killed_while_moving(void **unused _unused_)
     look_answer(&f, "eni-other", "", "2001:db8::20");
     for (unsigned i = 0; i < 2; i++) { /* and killed while giving it back */
         fixture_stop(&f);
+        asked.wait = registrar_wait_free(asked.wait);
         fixture_start(&f);
         settle(&f);
         assert_int_equal(pending(&f, NULL), 1);
@@ -432,6 +433,7 @@ static void test_ipv6_killed_when_moved(void **unused _unused_)
     begin_conflict(&f, &asked);
     look_answer(&f, "eni-other", "", "2001:db8::20");
     fixture_stop(&f);
+    asked.wait = registrar_wait_free(asked.wait);
     fixture_show(&f, "2001:db8::20");
     fixture_start(&f);
     settle(&f);
