@@ -184,13 +184,18 @@ check-image: image ## what is in that image, and ami-scripts/ on a machine
 
 # ------------------------------------------------------------------ long runs
 
-.PHONY: demo bench fuzz
+.PHONY: demo bench fuzz soak
 demo: deps ## a simulated node boots on real interfaces, twice
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) tests/demo.py
 
 bench: all $(TOOLS) ## the budgets, as ratios to the floor; BENCH_FLAGS="--only boot --report"
 	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m bench $(BENCH_FLAGS)
+
+SOAK_SECONDS ?= 1800
+soak: all ## random operations over three nodes against a model; SOAK_SECONDS, SEED, SOAK_OPS=FILE
+	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m soak --seconds $(SOAK_SECONDS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SOAK_OPS),--steps $(SOAK_OPS))
 
 FUZZ_SECONDS ?= 600
 fuzz: $(FUZZERS) ## every fuzzer for FUZZ_SECONDS

@@ -101,6 +101,12 @@ class ControlClient:
         """Wait until a call is held there; TimeoutError if none comes."""
         return self.get("/gate", timeout)
 
+    def gate_waiting(self) -> http.client.HTTPConnection:
+        """A connection whose socket is readable as soon as a call is held; to be closed."""
+        connection = _UnixConnection(self.path, None)
+        connection.request("GET", "/gate")
+        return connection
+
     def gate_release(self, do: str = "continue") -> bool:
         return self.post("/gate/release", {"do": do})["released"]
 
