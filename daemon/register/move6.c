@@ -5,9 +5,9 @@
  * unassigned there first (Amazon EC2 API Reference). Between the two calls it is nobody's, so when the
  * second fails it is assigned back to where it was.
  *
- *   looking -> unassigning -> assigning -> done
- *      |                          |
- *      +-> done                   +-> rolling back -> done
+ *   looking -> unassigning -> assigning <-> rolling back
+ *      |                          |              |
+ *      +-> done                   +-> done       +-> done
  *
  * What an instance's first interface has is the host's or a pod's of the VPC CNI: to take it away would cut
  * off a node. Of the other interfaces EC2 does not say which address is their own.
@@ -15,18 +15,24 @@
  * All addresses are looked up with one call; those of one holder, the first one's, move together. The
  * others are left for the next move, for the caller asks again as long as something is not as wanted.
  *
+ * A call for several is carried out for all or for none. Once they are nobody's, another node may take one
+ * of them, and the others must not pay for that: refused for the sake of an address, they are assigned, or
+ * assigned back, one by one.
+ *
  * A lost reply to Unassign is taken for a success: if it was none, Assign is refused, and giving back
  * what was never taken does no harm. A lost reply to Assign is followed by the roll back too; when EC2
  * refuses that because the address is in use, it is probably ours: MOVE6_UNTOLD.
  */
 
 #include "register/move6.h"
+#include "register/refusal.h"
 #include "util/log.h"
 #include <errno.h>
 #include <stdio.h>
 
 #define STEP_TIMEOUT     (30 * USEC_PER_SEC)
 #define ROLLBACK_TIMEOUT (5 * USEC_PER_MINUTE) /* somebody's traffic depends on it */
+#define ALL_OF_THEM      SIZE_MAX
 
 typedef enum MoveState {
     MOVE_NEW,
@@ -46,6 +52,8 @@ struct Move6 {
     InAddr *addresses;
     Move6Outcome *outcomes;
     size_t n;
+    size_t only;      /* this one alone, and then those after it; ALL_OF_THEM */
+    bool giving_back; /* all that is left */
     AwsCall *call;
     /* Why the assigning failed, while it is rolled back. */
     AwsError error;
@@ -61,8 +69,8 @@ static void move_set_state(Move6 *move, MoveState state)
         [MOVE_NEW] = 1 << MOVE_LOOKING,
         [MOVE_LOOKING] = 1 << MOVE_UNASSIGNING | 1 << MOVE_DONE,
         [MOVE_UNASSIGNING] = 1 << MOVE_ASSIGNING | 1 << MOVE_DONE,
-        [MOVE_ASSIGNING] = 1 << MOVE_ROLLING_BACK | 1 << MOVE_DONE,
-        [MOVE_ROLLING_BACK] = 1 << MOVE_DONE,
+        [MOVE_ASSIGNING] = 1 << MOVE_ASSIGNING | 1 << MOVE_ROLLING_BACK | 1 << MOVE_DONE,
+        [MOVE_ROLLING_BACK] = 1 << MOVE_ASSIGNING | 1 << MOVE_ROLLING_BACK | 1 << MOVE_DONE,
         [MOVE_DONE] = 0,
     };
     static const char *const names[_MOVE_STATE_MAX] = {
@@ -89,38 +97,50 @@ Move6 *move6_free(Move6 *move)
 }
 
 /* What the result points to is moved out of the object, which the handler frees. */
-static void move_finish(Move6 *move, const AwsError *error, bool stranded)
+static void move_finish(Move6 *move, const AwsError *error)
 {
     _cleanup_(freep) Move6Outcome *outcomes = TAKE_PTR(move->outcomes);
     _cleanup_(freep) char *holder = TAKE_PTR(move->holder);
-    Move6Result result = {.outcomes = outcomes, .holder = holder, .error = error, .stranded = stranded};
+    Move6Result result = {.outcomes = outcomes, .holder = holder, .error = error};
 
     move_set_state(move, MOVE_DONE);
     move->handler(&result, move->userdata);
 }
 
-/* Of those that are under way; before the holder is known, of all. */
+/* Before the holder is known: all. Then those that were his; and once it goes one by one, this one. */
+static bool move_is_under_way(const Move6 *move, size_t i)
+{
+    if (!move->holder)
+        return true;
+    return move->outcomes[i] == MOVE6_REFUSED && (move->only == ALL_OF_THEM || move->only == i);
+}
+
 static void move_set_outcome(Move6 *move, Move6Outcome outcome)
 {
     for (size_t i = 0; i < move->n; i++)
-        if (!move->holder || move->outcomes[i] == MOVE6_REFUSED)
+        if (move_is_under_way(move, i))
             move->outcomes[i] = outcome;
 }
 
 static void move_fail(Move6 *move, const AwsError *error)
 {
     move_set_outcome(move, MOVE6_REFUSED);
-    move_finish(move, error, false);
+    move_finish(move, error);
 }
 
-static void move_fail_memory(Move6 *move)
+static AwsError error_memory(void)
 {
-    AwsError error = {.class = AWS_ERROR_TRANSIENT,
+    return (AwsError){.class = AWS_ERROR_TRANSIENT,
                       .error = -ENOMEM,
                       .action = "AssignIpv6Addresses",
                       .code = "",
                       .message = "out of memory",
                       .request_id = ""};
+}
+
+static void move_fail_memory(Move6 *move)
+{
+    AwsError error = error_memory();
 
     move_fail(move, &error);
 }
@@ -130,7 +150,7 @@ static size_t move_group(const Move6 *move, InAddr *ret_addresses)
     size_t n = 0;
 
     for (size_t i = 0; i < move->n; i++)
-        if (move->outcomes[i] == MOVE6_REFUSED)
+        if (move_is_under_way(move, i))
             ret_addresses[n++] = move->addresses[i];
     return n;
 }
@@ -164,43 +184,108 @@ static int move_call(Move6 *move, MoveState state, AwsHandler handler)
     return 0;
 }
 
-static void on_rolled_back(const AwsReply *reply, void *userdata)
+/* ------------------------------------------------------------------ one by one */
+
+/* What is over; the handler frees the move, and looks at the error after that. */
+static void move_over(Move6 *move)
 {
-    Move6 *move = userdata;
     AwsError error = move->error;
     char code[sizeof(move->code)], message[sizeof(move->message)], request_id[sizeof(move->request_id)];
-    bool in_use = reply->error && reply->error->class == AWS_ERROR_ADDRESS_IN_USE;
 
-    /* The handler frees the move, and looks at the error after that. */
     error.code = memcpy(code, move->code, sizeof(code));
     error.message = memcpy(message, move->message, sizeof(message));
     error.request_id = memcpy(request_id, move->request_id, sizeof(request_id));
-
-    if (in_use)
-        move_set_outcome(move, MOVE6_UNTOLD);
-    move_finish(move, in_use ? NULL : &error, reply->error && !in_use);
+    move_finish(move, &error);
 }
 
-static void move_roll_back(Move6 *move, const AwsError *error)
+static void move_keep_error(Move6 *move, const AwsError *error)
 {
     move->error = *error;
     (void)snprintf(move->code, sizeof(move->code), "%s", error->code);
     (void)snprintf(move->message, sizeof(move->message), "%s", error->message);
     (void)snprintf(move->request_id, sizeof(move->request_id), "%s", error->request_id);
-    if (move_call(move, MOVE_ROLLING_BACK, on_rolled_back) < 0)
-        move_finish(move, error, true);
+}
+
+/* There is no memory to go on, and nobody has what is left. */
+static void move_strand(Move6 *move)
+{
+    AwsError error = error_memory();
+
+    move_keep_error(move, &error);
+    for (size_t i = move->only == ALL_OF_THEM ? 0 : move->only; i < move->n; i++)
+        if (move->outcomes[i] == MOVE6_REFUSED)
+            move->outcomes[i] = MOVE6_STRANDED;
+    move_over(move);
+}
+
+/* The first one from there on that has not been decided, alone. */
+static void move_singly(Move6 *move, size_t from)
+{
+    MoveState state = move->giving_back ? MOVE_ROLLING_BACK : MOVE_ASSIGNING;
+
+    while (from < move->n && move->outcomes[from] != MOVE6_REFUSED)
+        from++;
+    move->only = from;
+    if (from == move->n)
+        move_over(move);
+    else if (move_call(move, state, move->giving_back ? on_rolled_back : on_assigned) < 0)
+        move_strand(move);
+}
+
+/* What was under way has an outcome. */
+static void move_next(Move6 *move)
+{
+    if (move->only == ALL_OF_THEM)
+        move_over(move);
+    else
+        move_singly(move, move->only + 1);
+}
+
+static bool move_can_be_split(const Move6 *move, const AwsError *error)
+{
+    InAddr addresses[MOVE6_MAX];
+
+    return refusal_scope(error) == REFUSAL_SCOPE_ADDRESSES && move_group(move, addresses) > 1;
+}
+
+static void on_rolled_back(const AwsReply *reply, void *userdata)
+{
+    Move6 *move = userdata;
+
+    if (reply->error && move_can_be_split(move, reply->error)) {
+        move->giving_back = true;
+        move_singly(move, 0);
+        return;
+    }
+    if (reply->error)
+        move_set_outcome(move,
+                         reply->error->class == AWS_ERROR_ADDRESS_IN_USE ? MOVE6_UNTOLD : MOVE6_STRANDED);
+    move_next(move);
+}
+
+static void move_roll_back(Move6 *move, const AwsError *error)
+{
+    move_keep_error(move, error);
+    if (move_call(move, MOVE_ROLLING_BACK, on_rolled_back) < 0) {
+        move_set_outcome(move, MOVE6_STRANDED);
+        move_next(move);
+    }
 }
 
 static void on_assigned(const AwsReply *reply, void *userdata)
 {
     Move6 *move = userdata;
 
+    if (reply->error && move_can_be_split(move, reply->error)) {
+        move_singly(move, 0);
+        return;
+    }
     if (reply->error) {
         move_roll_back(move, reply->error);
         return;
     }
     move_set_outcome(move, MOVE6_MOVED);
-    move_finish(move, NULL, false);
+    move_next(move);
 }
 
 static void on_unassigned(const AwsReply *reply, void *userdata)
@@ -213,11 +298,11 @@ static void on_unassigned(const AwsReply *reply, void *userdata)
         (error->class == AWS_ERROR_NOT_FOUND ||
          (error->class == AWS_ERROR_FINAL && strstr(error->message, "not assigned")))) {
         move_set_outcome(move, MOVE6_FREE);
-        move_finish(move, NULL, false);
+        move_finish(move, NULL);
     } else if (error && !error->ambiguous) {
         move_fail(move, error);
     } else if (move_call(move, MOVE_ASSIGNING, on_assigned) < 0) {
-        move_fail_memory(move);
+        move_strand(move);
     }
 }
 
@@ -269,7 +354,7 @@ static void on_looked(const AwsReply *reply, void *userdata)
     else if (move_sort_out(move, reply->records) < 0)
         move_fail_memory(move);
     else if (!move->holder)
-        move_finish(move, NULL, false);
+        move_finish(move, NULL);
     else
         move_take(move);
 }
@@ -311,6 +396,7 @@ int move6_new(Move6 **ret, Aws *aws, const char *network_interface_id, const InA
     move->handler = handler;
     move->userdata = userdata;
     move->n = n;
+    move->only = ALL_OF_THEM;
     move->network_interface_id = strdup(network_interface_id);
     move->addresses = calloc(n, sizeof(*move->addresses));
     move->outcomes = calloc(n, sizeof(*move->outcomes));

@@ -505,13 +505,14 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
     case MOVE6_UNTOLD: r->doubt = REGISTRATION_DOUBT_UNTOLD; break;
     case MOVE6_LATER: r->doubt = REGISTRATION_DOUBT_CONFLICT; break;
     case MOVE6_OTHERS: registrar_failed(queue->registrar, r, &others, false); break;
+    case MOVE6_STRANDED:
     case MOVE6_REFUSED:
-        if (together) {
+        if (together && outcome == MOVE6_REFUSED) {
             r->doubt = REGISTRATION_DOUBT_CONFLICT;
             r->alone = true;
             break;
         }
-        if (result->stranded)
+        if (outcome == MOVE6_STRANDED)
             log_stranded(queue, r, result->holder);
         queue_log_refusal(queue, result->error, &r->address);
         queue_fail(queue, r, result->error);
@@ -525,7 +526,7 @@ static bool is_refused_together(const Move6Result *result, size_t n)
 
     for (size_t i = 0; i < n; i++)
         n_refused += result->outcomes[i] == MOVE6_REFUSED;
-    return n_refused > 1 && !result->stranded && refusal_scope(result->error) == REFUSAL_SCOPE_ADDRESSES;
+    return n_refused > 1 && refusal_scope(result->error) == REFUSAL_SCOPE_ADDRESSES;
 }
 
 static void on_moved(const Move6Result *result, void *userdata)

@@ -443,6 +443,70 @@ static void test_ipv6_killed_when_moved(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Both of one holder; they are unassigned there. */
+static void begin_move_of_two(Fixture *f, Asked asked[static 2])
+{
+    fixture_init(f);
+    fixture_start(f);
+    put_on(f, &asked[0], "2001:db8::20", "eth1", "a");
+    put_on(f, &asked[1], "2001:db8::21", "eth1", "b");
+    settle(f);
+    fail_call(f, ASSIGN6, "InvalidIPAddress.InUse", "Address is in use.");
+    look_answer(f, "eni-other", "", "2001:db8::20 2001:db8::21");
+    cloud_answer(&f->cloud, "UnassignIpv6Addresses");
+    settle(f);
+}
+
+/* While they are nobody's, another node takes one of them: the other one comes all the same. */
+static void test_ipv6_one_taken(void **unused _unused_)
+{
+    Asked asked[2] = {0};
+    Fixture f;
+
+    begin_move_of_two(&f, asked);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::21 is in use.");
+    assert_null(fake_call_get(fake_aws_pending(f.cloud.aws, ASSIGN6), "Ipv6Addresses.2"));
+    assign6_ok(&f, "2001:db8::20");
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::21 is in use.");
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", "eni-other"));
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::21 is in use.");
+    look_answer(&f, ENI, "10.0.1.10", "2001:db8::20");
+    assert_int_equal(asked[0].status, 200);
+    assert_int_equal(asked[1].status, 502);
+    /* It is not here; should it be nobody's, it goes back. */
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::21 is in use.");
+    assert_int_equal(pending(&f, NULL), 0);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 1);
+    fixture_done(&f);
+}
+
+/* Neither may come, and one is taken before they are given back: the other one is given back. */
+static void test_ipv6_one_taken_and_refused(void **unused _unused_)
+{
+    Asked asked[2] = {0};
+    Fixture f;
+
+    begin_move_of_two(&f, asked);
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", "eni-other"));
+        assert_null(fake_call_get(fake_aws_pending(f.cloud.aws, ASSIGN6), "Ipv6Addresses.2"));
+        if (i == 0)
+            fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+        else
+            assign6_ok(&f, "2001:db8::21");
+    }
+    look_answer(&f, ENI, "10.0.1.10", "");
+    assert_int_equal(asked[0].status, 502);
+    assert_int_equal(asked[1].status, 502);
+    assert_string_equal(asked[1].code, "ec2_denied");
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    assert_int_equal(pending(&f, NULL), 0);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
 /* ------------------------------------------------------------------ fights between nodes */
 
 static void test_flapping(void **unused _unused_)
@@ -701,6 +765,8 @@ int main(void)
         cmocka_unit_test(test_ipv6_killed_while_moving),
         cmocka_unit_test(test_ipv6_killed_when_moved),
         cmocka_unit_test(test_ipv6_of_a_first_interface),
+        cmocka_unit_test(test_ipv6_one_taken),
+        cmocka_unit_test(test_ipv6_one_taken_and_refused),
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_no_flapping),
         cmocka_unit_test(test_moved_away),
