@@ -51,14 +51,16 @@ def main() -> int:
             if arguments.steps:
                 with open(arguments.steps, encoding="utf-8") as file:
                     sequence = steps.read(file.read())
-                failed = int(not soak.sequence(sequence, "soak-steps", f"make soak SOAK_OPS={arguments.steps}"))
+                again = f"make soak SOAK_OPS={arguments.steps}"
+                failed = int(not soak.sequence(sequence, "soak-steps", again))
                 passed = 1 - failed
             else:
                 print(f"soak: seed {seed}", flush=True)
                 passed, failed = _episodes(soak, seed, arguments.seconds)
             n_steps = soak.n_steps
     except NamespacesUnavailable as error:
-        print(f"soak: {error}\nRun it as root, or where the kernel lets users make namespaces.", file=sys.stderr)
+        print(f"soak: {error}\nRun it as root, or where the kernel lets users make namespaces.",
+              file=sys.stderr)
         return 1
     print(f"soak: {n_steps} steps in {time.monotonic() - begin:.0f} s\n"
           f"soak episodes: {passed} passed, {failed} failed")

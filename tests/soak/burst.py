@@ -20,9 +20,11 @@ class _Asked:
         self.number, self.is_unheard = number, request[-1] == "unheard"
         if verb == "POST":
             owner, items = request[2:4]
-            self.items = [(address, Event(PUT, number, owner, steps.meant(address, ifname))) for address, ifname in items]
+            self.items = [(address, Event(PUT, number, owner, steps.meant(address, ifname)))
+                          for address, ifname in items]
             self.pending = node.send("POST", "/v1/addresses", {"owner": owner, "addresses": [
-                {"address": address, **({"interface": ifname} if ifname else {})} for address, ifname in items]})
+                {"address": address, **({"interface": ifname} if ifname else {})}
+                for address, ifname in items]})
             return
         address, owner = request[2:4]
         ifname = request[4] if verb == "PUT" else None
