@@ -10,7 +10,7 @@ metadata service shows the ENI).
 NOT_ACTIONS = ("link", "detach", "imds", "imds_new_eni")
 
 #: on AWS the guest has to let go of the device: it is never done with the reply
-DETACH = 0.2
+DETACH = 0.1
 
 
 class Latency:

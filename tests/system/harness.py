@@ -177,6 +177,11 @@ class Daemon:
             os.close(pidfd)
         return self.notified[key]
 
+    def is_ready(self) -> bool:
+        """Whether it has said READY=1 by now."""
+        self._read_notifications()
+        return "READY" in self.notified
+
     # -- asking ------------------------------------------------------------
 
     def get(self, path) -> dict:
