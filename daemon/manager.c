@@ -411,6 +411,7 @@ static int run_plan(Manager *manager)
         .intents = manager->intents,
         .facts = facts,
         .plan = manager->plan,
+        .lists = &gather_observation(manager->gather)->lists,
         .deadline = manager_boot_deadline(manager),
         .handler = interfaces_on_eni,
         .removed = on_removed,
@@ -420,6 +421,7 @@ static int run_plan(Manager *manager)
 
     /* In this order: an interface without its side in EC2 is one that nobody could serve or tell of. */
     r = reconcile_new(&manager->reconcile, &args);
+    subnet_lists_done(args.lists);
     if (r == 0)
         r = interfaces_new(manager);
     if (r < 0)
@@ -535,7 +537,7 @@ static void load_intents(Manager *manager)
     if (r < 0)
         manager_fail_errno(manager, r);
     else
-        gather_set_fresh(manager->gather, intents_are_first(manager->intents));
+        gather_for_boot(manager->gather, intents_are_first(manager->intents));
 }
 
 static void on_gathered(Gather *gather, GatherEvent event, void *userdata)

@@ -3,11 +3,11 @@
 /*
  * Addresses from the start of the subnet.
  *
- * One SubnetPool for each subnet asked about: listing its interfaces and its CIDR reservations takes
- * two calls, shared by all requests that wait meanwhile. The list is a snapshot; other nodes take
- * addresses while we look, so EC2's refusal (InvalidIPAddress.InUse) is a normal answer, upon which
- * the caller asks for the next address. An address once handed out here is never handed out again by
- * this allocator, whether EC2 agreed or refused.
+ * One SubnetPool for each subnet asked about. Its lists of interfaces and CIDR reservations may be there
+ * from the start, are fetched together with those of other subnets, or alone, by one batch; all requests
+ * that come meanwhile wait for it. The list is a snapshot; other nodes take addresses while we look, so EC2's
+ * refusal (InvalidIPAddress.InUse) is a normal answer, upon which the caller asks for the next address. An
+ * address once handed out here is never handed out again by this allocator, whether EC2 agreed or refused.
  *
  * When a hundred nodes boot at once they all start at the same address. Every few refusals the list
  * is fetched anew, which jumps over what the others took meanwhile.
@@ -19,6 +19,14 @@
 #define REFUSALS_BEFORE_LISTING 3
 
 typedef struct SubnetPool SubnetPool;
+
+/* Lists that are being fetched, for one subnet or several. */
+typedef struct Batch {
+    Allocator *allocator;
+    StrList subnets;
+    Lists *lists;
+    struct Batch *next;
+} Batch;
 
 struct AllocatorRequest {
     SubnetPool *pool;
@@ -36,8 +44,7 @@ struct SubnetPool {
     InPrefix *delegated;
     size_t n_delegated;
     AwsRecords reservations;
-    AwsCall *list_call;
-    AwsCall *reservations_call;
+    bool fetching;
     bool known;
     unsigned n_refusals;
     AllocatorRequest *waiting;
@@ -48,6 +55,7 @@ struct Allocator {
     Aws *aws;
     usec_t deadline;
     SubnetPool *pools;
+    Batch *batches;
 };
 
 static SubnetPool *subnet_pool_free(SubnetPool *pool)
@@ -56,8 +64,6 @@ static SubnetPool *subnet_pool_free(SubnetPool *pool)
         return NULL;
 
     assert(!pool->waiting);
-    aws_call_free(pool->list_call);
-    aws_call_free(pool->reservations_call);
     aws_records_done(&pool->reservations);
     free(pool->delegated);
     free(pool->taken);
@@ -76,6 +82,23 @@ int allocator_new(Allocator **ret, Aws *aws, usec_t deadline)
     return 0;
 }
 
+static Batch *batch_free(Batch *batch)
+{
+    if (!batch)
+        return NULL;
+
+    for (Batch **p = &batch->allocator->batches; *p; p = &(*p)->next)
+        if (*p == batch) {
+            *p = batch->next;
+            break;
+        }
+    lists_free(batch->lists);
+    strlist_done(&batch->subnets);
+    return mfree(batch);
+}
+
+DEFINE_CLEANUP(Batch, batch_free)
+
 Allocator *allocator_free(Allocator *allocator)
 {
     SubnetPool *next;
@@ -83,6 +106,8 @@ Allocator *allocator_free(Allocator *allocator)
     if (!allocator)
         return NULL;
 
+    while (allocator->batches)
+        batch_free(allocator->batches);
     for (SubnetPool *pool = allocator->pools; pool; pool = next) {
         next = pool->next;
         subnet_pool_free(pool);
@@ -150,14 +175,26 @@ static int subnet_pool_take(SubnetPool *pool, const InPrefix *cidr, InAddr *ret)
     return 0;
 }
 
+static int subnet_pool_allocate(SubnetPool *pool, const DesiredEni *desired, Allocation *ret)
+{
+    Allocation allocation = ALLOCATION_NULL;
+    int r;
+
+    r = subnet_pool_take(pool, &desired->cidr_block, &allocation.ipv4);
+    if (r == 0 && desired->ipv6)
+        r = subnet_pool_take(pool, &desired->ipv6_cidr_block, &allocation.ipv6);
+    if (r < 0)
+        return r;
+    *ret = allocation;
+    return 0;
+}
+
 static void request_answer(AllocatorRequest *request, SubnetPool *pool)
 {
     Allocation allocation = ALLOCATION_NULL;
     int r;
 
-    r = subnet_pool_take(pool, &request->desired->cidr_block, &allocation.ipv4);
-    if (r == 0 && request->desired->ipv6)
-        r = subnet_pool_take(pool, &request->desired->ipv6_cidr_block, &allocation.ipv6);
+    r = subnet_pool_allocate(pool, request->desired, &allocation);
     request->handler(r, NULL, &allocation, request->userdata);
 }
 
@@ -174,22 +211,6 @@ static void subnet_pool_answer(SubnetPool *pool, int r, const AwsError *error)
         else
             request->handler(r, error, NULL, request->userdata);
     }
-}
-
-static void subnet_pool_check_known(SubnetPool *pool)
-{
-    if (pool->list_call || pool->reservations_call)
-        return;
-    pool->known = true;
-    pool->n_refusals = 0;
-    subnet_pool_answer(pool, 0, NULL);
-}
-
-static void subnet_pool_fail(SubnetPool *pool, int r, const AwsError *error)
-{
-    subnet_pool_answer(pool, r, error);
-    pool->list_call = aws_call_free(pool->list_call);
-    pool->reservations_call = aws_call_free(pool->reservations_call);
 }
 
 static int subnet_pool_mark_prefixes(SubnetPool *pool, const Ec2NetworkInterface *eni)
@@ -218,66 +239,23 @@ static int subnet_pool_mark_eni(SubnetPool *pool, const Ec2NetworkInterface *eni
     return r == 0 ? subnet_pool_mark_prefixes(pool, eni) : r;
 }
 
-static void on_listed(const AwsReply *reply, void *userdata)
+/* The i-th subnet of the lists is this pool's. */
+static int subnet_pool_learn(SubnetPool *pool, SubnetLists *lists, size_t i)
 {
-    SubnetPool *pool = userdata;
     int r = 0;
 
-    if (reply->error) {
-        subnet_pool_fail(pool, -EIO, reply->error);
-        return;
-    }
     pool->n_delegated = 0;
-    for (size_t i = 0; r == 0 && i < reply->records->n_network_interfaces; i++)
-        r = subnet_pool_mark_eni(pool, &reply->records->network_interfaces[i]);
-    if (r < 0) {
-        subnet_pool_fail(pool, r, NULL);
-        return;
-    }
-
-    pool->list_call = aws_call_free(pool->list_call);
-    subnet_pool_check_known(pool);
-}
-
-static void on_reservations(const AwsReply *reply, void *userdata)
-{
-    SubnetPool *pool = userdata;
-
-    if (reply->error) {
-        subnet_pool_fail(pool, -EIO, reply->error);
-        return;
-    }
-    aws_records_done(&pool->reservations);
-    pool->reservations = *reply->records;
-    *reply->records = AWS_RECORDS_NULL;
-
-    pool->reservations_call = aws_call_free(pool->reservations_call);
-    subnet_pool_check_known(pool);
-}
-
-static int subnet_pool_fetch(SubnetPool *pool)
-{
-    const char *const subnets[] = {pool->subnet_id, NULL};
-    const Ec2Filter filters[] = {{"subnet-id", subnets}, {NULL, NULL}};
-    _cleanup_aws_query_ AwsQuery list = {0};
-    _cleanup_aws_query_ AwsQuery reservations = {0};
-    Allocator *allocator = pool->allocator;
-    int r;
-
-    r = ec2_query_describe_network_interfaces(filters, &list);
-    if (r == 0)
-        r = ec2_query_get_subnet_cidr_reservations(pool->subnet_id, &reservations);
-    if (r == 0)
-        r = aws_call(allocator->aws, &list, allocator->deadline, 0, on_listed, pool, &pool->list_call);
-    if (r == 0)
-        r = aws_call(allocator->aws, &reservations, allocator->deadline, 0, on_reservations, pool,
-                     &pool->reservations_call);
-    if (r < 0) {
-        pool->list_call = aws_call_free(pool->list_call);
+    for (size_t j = 0; r == 0 && j < lists->enis.n_network_interfaces; j++)
+        if (streq_ptr(lists->enis.network_interfaces[j].subnet_id, pool->subnet_id))
+            r = subnet_pool_mark_eni(pool, &lists->enis.network_interfaces[j]);
+    if (r < 0)
         return r;
-    }
 
-    pool->known = false;
+    aws_records_done(&pool->reservations);
+    pool->reservations = lists->reservations[i];
+    lists->reservations[i] = AWS_RECORDS_NULL;
+    pool->known = true;
+    pool->n_refusals = 0;
     return 0;
 }
 
@@ -302,6 +280,85 @@ static int allocator_pool(Allocator *allocator, const char *subnet_id, SubnetPoo
     return 0;
 }
 
+int allocator_learn(Allocator *allocator, SubnetLists *lists)
+{
+    SubnetPool *pool;
+    int r = 0;
+
+    for (size_t i = 0; i < lists->subnets.n && r == 0; i++) {
+        r = allocator_pool(allocator, lists->subnets.items[i], &pool);
+        if (r == 0)
+            r = subnet_pool_learn(pool, lists, i);
+    }
+    return r;
+}
+
+/* First all pools are brought up to date, then all who wait are answered: they may ask again at once. */
+static void on_lists(const AwsError *error, SubnetLists *lists, void *userdata)
+{
+    Batch *batch = userdata;
+    Allocator *allocator = batch->allocator;
+    int r = error ? -EIO : allocator_learn(allocator, lists);
+
+    for (SubnetPool *pool = allocator->pools; pool; pool = pool->next)
+        if (strlist_contains(&batch->subnets, pool->subnet_id))
+            pool->fetching = false;
+    for (SubnetPool *pool = allocator->pools; pool; pool = pool->next)
+        if (strlist_contains(&batch->subnets, pool->subnet_id))
+            subnet_pool_answer(pool, r, error);
+    batch_free(batch);
+}
+
+static int allocator_fetch(Allocator *allocator, const StrList *subnets)
+{
+    _cleanup_(batch_freep) Batch *batch = calloc(1, sizeof(*batch));
+    SubnetPool *pool;
+    int r;
+
+    if (!batch)
+        return -ENOMEM;
+    batch->allocator = allocator;
+    r = strlist_copy(subnets, &batch->subnets);
+    for (size_t i = 0; i < subnets->n && r == 0; i++)
+        r = allocator_pool(allocator, subnets->items[i], &pool);
+    if (r == 0)
+        r = lists_fetch(&batch->lists, allocator->aws, subnets, allocator->deadline, on_lists, batch);
+    if (r < 0)
+        return r;
+
+    for (size_t i = 0; i < subnets->n; i++) {
+        pool = allocator_find(allocator, subnets->items[i]);
+        pool->fetching = true;
+        pool->known = false;
+    }
+    batch->next = allocator->batches;
+    allocator->batches = TAKE_PTR(batch);
+    return 0;
+}
+
+int allocator_prefetch(Allocator *allocator, const StrList *subnets)
+{
+    _cleanup_strlist_ StrList unknown = STRLIST_NULL;
+    int r = 0;
+
+    for (size_t i = 0; i < subnets->n && r == 0; i++) {
+        const SubnetPool *pool = allocator_find(allocator, subnets->items[i]);
+
+        if (!(pool && (pool->known || pool->fetching)) && !strlist_contains(&unknown, subnets->items[i]))
+            r = strlist_append(&unknown, subnets->items[i]);
+    }
+    if (r < 0 || unknown.n == 0)
+        return r;
+    return allocator_fetch(allocator, &unknown);
+}
+
+int allocator_try(Allocator *allocator, const DesiredEni *desired, Allocation *ret)
+{
+    SubnetPool *pool = allocator_find(allocator, desired->subnet_id);
+
+    return pool && pool->known ? subnet_pool_allocate(pool, desired, ret) : -EAGAIN;
+}
+
 /* At the end, so that interfaces get addresses in the order they asked. */
 static void subnet_pool_enqueue(SubnetPool *pool, AllocatorRequest *request)
 {
@@ -317,8 +374,8 @@ int allocator_get(Allocator *allocator, const DesiredEni *desired, AllocatorHand
                   AllocatorRequest **ret)
 {
     _cleanup_(allocator_request_freep) AllocatorRequest *request = NULL;
+    _cleanup_strlist_ StrList subnets = STRLIST_NULL;
     SubnetPool *pool;
-    bool fetching;
     int r;
 
     r = allocator_pool(allocator, desired->subnet_id, &pool);
@@ -329,15 +386,15 @@ int allocator_get(Allocator *allocator, const DesiredEni *desired, AllocatorHand
         return -ENOMEM;
     *request = (AllocatorRequest){.desired = desired, .handler = handler, .userdata = userdata};
 
-    fetching = pool->list_call || pool->reservations_call;
-    if (!fetching && (!pool->known || pool->n_refusals >= REFUSALS_BEFORE_LISTING)) {
-        r = subnet_pool_fetch(pool);
+    if (!pool->fetching && (!pool->known || pool->n_refusals >= REFUSALS_BEFORE_LISTING)) {
+        r = strlist_append(&subnets, desired->subnet_id);
+        if (r == 0)
+            r = allocator_fetch(allocator, &subnets);
         if (r < 0)
             return r;
-        fetching = true;
     }
 
-    if (fetching) {
+    if (pool->fetching) {
         subnet_pool_enqueue(pool, request);
         *ret = TAKE_PTR(request);
         return 0;

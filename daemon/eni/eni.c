@@ -435,6 +435,24 @@ static void eni_allocate(Eni *eni)
         eni_fail_errno(eni, r);
 }
 
+int eni_prepare(Eni *eni)
+{
+    const EniContext *context = eni->context;
+    Allocation allocation;
+    bool recalled = false;
+    int r;
+
+    if (!(eni->steps & STEP_CREATE) || eni->desired->ip_allocation != IP_ALLOCATION_SUBNET_START)
+        return 0;
+    r = eni_recall_addresses(eni, &recalled);
+    if (r < 0 || recalled)
+        return r;
+    r = allocator_try(context->allocator, eni->desired, &allocation);
+    if (r == 0)
+        r = intents_set_addresses(context->intents, eni->desired->network, &allocation);
+    return r == -ENOMEM ? r : 0;
+}
+
 void eni_create(Eni *eni)
 {
     bool recalled = false;

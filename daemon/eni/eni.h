@@ -55,6 +55,15 @@ typedef struct EniContext {
 int eni_new(Eni **ret, const EniContext *context, const EniPlan *plan);
 Eni *eni_free(Eni *eni);
 
+/**
+ * eni_prepare() - decide before Create which addresses it asks for, if the lists of the subnet are there
+ *
+ * The decision is in the intents, to be committed by the caller together with others.
+ *
+ * Return: 0, also when it is left to eni_start(); -ENOMEM.
+ */
+int eni_prepare(Eni *eni);
+
 /** eni_start() - do the steps of the plan; events follow, some from inside this call */
 void eni_start(Eni *eni);
 

@@ -27,7 +27,7 @@ struct Gather {
     Aws *aws;
     MetadataFetch *metadata_fetch;
     Metadata *metadata;
-    bool fresh;
+    bool boot, fresh;
     Observe *observe;
     Observation *observation;
     char *error;
@@ -133,6 +133,7 @@ static void on_metadata(int error, const char *text, Metadata *metadata_take, vo
         .metadata = gather->metadata,
         .deadline = gather->deadline,
         .fresh = gather->fresh,
+        .lists = gather->boot,
     };
     r = observe(&args, on_observed, gather, &gather->observe);
     if (r < 0)
@@ -176,8 +177,9 @@ int gather_start(Gather **ret, sd_event *event, const Config *config, usec_t dea
     return 0;
 }
 
-void gather_set_fresh(Gather *gather, bool fresh)
+void gather_for_boot(Gather *gather, bool fresh)
 {
+    gather->boot = true;
     gather->fresh = fresh;
 }
 

@@ -31,9 +31,13 @@ int gather_start(Gather **ret, sd_event *event, const Config *config, usec_t dea
                  void *userdata);
 Gather *gather_free(Gather *gather);
 
-/** gather_set_fresh() - no run on this instance has made anything yet; to be said in METADATA, saves a call
+/**
+ * gather_for_boot() - what is gathered will be carried out; to be said in METADATA
+ * @fresh: no run on this instance has made anything yet, which saves a call
+ *
+ * Lists for the choice of addresses are then gathered too.
  */
-void gather_set_fresh(Gather *gather, bool fresh);
+void gather_for_boot(Gather *gather, bool fresh);
 
 /** gather_aws() - the session for further calls; NULL before METADATA */
 Aws *gather_aws(const Gather *gather);

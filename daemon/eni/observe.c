@@ -15,11 +15,17 @@
  * are available. EC2's answers to Describe are eventually consistent; what is missing here is found
  * again by its ClientToken or when its device index turns out to be taken.
  *
+ * Where file, instance and subnets name a network with subnet-start already, the lists that its address
+ * is chosen by are asked for in the second round too, so that the choice costs no third. It is a guess: the
+ * group's tags may say otherwise, then the allocator asks for what is missing; and so it does when the
+ * lists cannot be had, to fail where it belongs.
+ *
  * The first error cancels the rest and is reported once.
  */
 
 #include "eni/observe.h"
 #include "eni/explain.h"
+#include "plan/desired.h"
 #include "util/log.h"
 #include <errno.h>
 
@@ -46,10 +52,12 @@ struct Observe {
     const Config *config;
     usec_t deadline;
     bool fresh;
+    bool want_lists;
     ObserveHandler handler;
     void *userdata;
     Observation *observation;
     ObserveCall calls[_OBSERVE_PART_MAX];
+    Lists *lists;
     unsigned n_pending;
     bool second_round;
 };
@@ -79,11 +87,13 @@ Observation *observation_free(Observation *observation)
     aws_records_done(&observation->groups);
     aws_records_done(&observation->enis);
     aws_records_done(&observation->leftovers);
+    subnet_lists_done(&observation->lists);
     return mfree(observation);
 }
 
 static void observe_cancel(Observe *observe)
 {
+    observe->lists = lists_free(observe->lists);
     for (size_t i = 0; i < ARRAY_SIZE(observe->calls); i++)
         observe->calls[i].call = aws_call_free(observe->calls[i].call);
 }
@@ -100,6 +110,7 @@ Observe *observe_free(Observe *observe)
 
 static void observe_fail(Observe *observe, const AwsError *error, ObservePart part)
 {
+    observe->lists = lists_free(observe->lists);
     /* The error belongs to the call of this part, which therefore outlives the handler. */
     for (size_t i = 0; i < ARRAY_SIZE(observe->calls); i++)
         if (i != part)
@@ -225,6 +236,22 @@ static int observe_take(Observe *observe, ObservePart part, AwsRecords *records)
 static int observe_second_round(Observe *observe);
 static void observe_finish(Observe *observe);
 
+/* One answer less is awaited. */
+static void observe_check_round(Observe *observe)
+{
+    int r;
+
+    if (--observe->n_pending > 0)
+        return;
+    if (observe->second_round) {
+        observe_finish(observe);
+        return;
+    }
+    r = observe_second_round(observe);
+    if (r < 0)
+        observe_fail_local(observe, r, OBSERVE_OURS);
+}
+
 static void on_reply(const AwsReply *reply, void *userdata)
 {
     ObserveCall *call = userdata;
@@ -246,15 +273,21 @@ static void on_reply(const AwsReply *reply, void *userdata)
         return;
     }
 
-    if (--observe->n_pending > 0)
-        return;
-    if (observe->second_round) {
-        observe_finish(observe);
-        return;
+    observe_check_round(observe);
+}
+
+static void on_lists(const AwsError *error, SubnetLists *lists, void *userdata)
+{
+    Observe *observe = userdata;
+
+    if (error) {
+        log_debug("The lists of the subnets cannot be had yet: %s", error->code);
+    } else {
+        observe->observation->lists = *lists;
+        *lists = SUBNET_LISTS_NULL;
     }
-    r = observe_second_round(observe);
-    if (r < 0)
-        observe_fail_local(observe, r, OBSERVE_OURS);
+    observe->lists = lists_free(observe->lists);
+    observe_check_round(observe);
 }
 
 static int observe_send(Observe *observe, ObservePart part, AwsQuery *query_take)
@@ -330,6 +363,50 @@ static int observe_send_group(Observe *observe, const char *group)
     return r < 0 ? r : observe_send(observe, OBSERVE_GROUP, &query);
 }
 
+/* Where an address will have to be chosen, as far as can be said without the group's tags. */
+static int guess_subnets(const Observe *observe, StrList *ret)
+{
+    const Observation *observation = observe->observation;
+    _cleanup_(desired_freep) Desired *desired = NULL;
+    _cleanup_buf_ Buf errors = BUF_NULL;
+    Facts facts = {
+        .config = observe->config,
+        .metadata = observe->metadata,
+        .instance = &observation->instances.instances[0],
+        .subnets = observation->subnets.subnets,
+        .n_subnets = observation->subnets.n_subnets,
+    };
+    int r;
+
+    r = desired_compute(&facts, &desired, NULL, &errors);
+    if (r == -EINVAL)
+        return 0; /* the group may put it right */
+    for (size_t i = 0; r == 0 && i < desired->n_enis; i++)
+        if (desired->enis[i].ip_allocation == IP_ALLOCATION_SUBNET_START &&
+            !strlist_contains(ret, desired->enis[i].subnet_id))
+            r = strlist_append(ret, desired->enis[i].subnet_id);
+    return r;
+}
+
+/* One whose interfaces are there needs none; how many there are is the instance's own word. */
+static int observe_send_lists(Observe *observe)
+{
+    _cleanup_strlist_ StrList subnets = STRLIST_NULL;
+    int r;
+
+    if (!observe->want_lists)
+        return 0;
+    r = guess_subnets(observe, &subnets);
+    if (r < 0 || subnets.n == 0)
+        return r;
+    if (observe->observation->instances.instances[0].n_network_interfaces > subnets.n)
+        return 0;
+    r = lists_fetch(&observe->lists, observe->aws, &subnets, observe->deadline, on_lists, observe);
+    if (r == 0)
+        observe->n_pending++;
+    return r;
+}
+
 static int observe_second_round(Observe *observe)
 {
     const Config *config = observe->config;
@@ -345,7 +422,7 @@ static int observe_second_round(Observe *observe)
         r = observe_send_ours(observe);
     if (r == 0 && sweep)
         r = observe_send_leftovers(observe, group);
-    return r;
+    return r == 0 ? observe_send_lists(observe) : r;
 }
 
 static void observe_finish(Observe *observe)
@@ -387,6 +464,8 @@ void observe_describe(const Observe *observe, Buf *text)
         (void)buf_printf(text, "%s%s", separator, part_what((ObservePart)i));
         separator = ", ";
     }
+    if (observe->lists)
+        (void)buf_printf(text, "%sreading the addresses in use", separator);
     (void)buf_putc(text, ')');
 }
 
@@ -413,6 +492,7 @@ int observe(const ObserveArgs *args, ObserveHandler handler, void *userdata, Obs
         .metadata = args->metadata,
         .deadline = args->deadline,
         .fresh = args->fresh,
+        .want_lists = args->lists,
         .handler = handler,
         .userdata = userdata,
         .observation = calloc(1, sizeof(Observation)),

@@ -4,6 +4,7 @@
 /* What EC2 and Auto Scaling know of this node, asked for in two rounds. */
 
 #include "aws/call.h"
+#include "eni/lists.h"
 #include "plan/model.h"
 #include "util/buf.h"
 
@@ -16,8 +17,9 @@ typedef struct Observation {
     AwsRecords subnets;
     AwsRecords instance_types;
     AwsRecords groups;
-    AwsRecords enis;             /* that carry this instance's id, wherever they are: facts.enis */
-    AwsRecords leftovers;        /* available interfaces of the node group that carry another instance's id */
+    AwsRecords enis;      /* that carry this instance's id, wherever they are: facts.enis */
+    AwsRecords leftovers; /* available interfaces of the node group that carry another instance's id */
+    SubnetLists lists; /* of the subnets in which an address has to be chosen, where these were known early */
     const char *lifecycle_state; /* of this instance in its group, or NULL */
 } Observation;
 
@@ -28,6 +30,7 @@ typedef struct ObserveArgs {
     const Metadata *metadata;
     usec_t deadline; /* CLOCK_MONOTONIC */
     bool fresh;      /* no earlier run has made an interface for this instance, as far as is known */
+    bool lists;      /* addresses will be chosen: see Observation.lists */
 } ObserveArgs;
 
 /* error NULL: observation_take is the callee's. Else what says what could not be found out. */

@@ -84,7 +84,7 @@ static void reconcile_forget_removed(Reconcile *reconcile)
     }
 }
 
-/* One write for all, since each waits for the disk. */
+/* One write for all, since each waits for the disk: with the addresses that can be chosen by now. */
 static int reconcile_commit_intents(Reconcile *reconcile)
 {
     const Plan *plan = reconcile->args.plan;
@@ -97,6 +97,8 @@ static int reconcile_commit_intents(Reconcile *reconcile)
         if (!(plan->enis[i].steps & STEP_CREATE))
             continue;
         r = intents_get(reconcile->args.intents, plan->enis[i].desired->network, now, &created);
+        if (r == 0)
+            r = eni_prepare(reconcile->enis[i]);
         if (r < 0)
             return r;
     }
@@ -137,6 +139,8 @@ int reconcile_new(Reconcile **ret, const ReconcileArgs *args)
     reconcile->args = *args;
 
     r = allocator_new(&reconcile->allocator, args->aws, args->deadline);
+    if (r == 0 && args->lists)
+        r = allocator_learn(reconcile->allocator, args->lists);
     if (r < 0)
         return r;
     reconcile->context = (EniContext){
@@ -166,10 +170,32 @@ int reconcile_new(Reconcile **ret, const ReconcileArgs *args)
     return 0;
 }
 
+/* For all subnets together; each that needs an address waits for it. Without, each asks for its own. */
+static void reconcile_prefetch(Reconcile *reconcile)
+{
+    const Plan *plan = reconcile->args.plan;
+    _cleanup_strlist_ StrList subnets = STRLIST_NULL;
+    Allocation asked;
+    int r = 0;
+
+    for (size_t i = 0; i < plan->n_enis && r == 0; i++) {
+        const DesiredEni *desired = plan->enis[i].desired;
+
+        if ((plan->enis[i].steps & STEP_CREATE) && desired->ip_allocation == IP_ALLOCATION_SUBNET_START &&
+            !intents_addresses(reconcile->args.intents, desired->network, &asked))
+            r = strlist_append(&subnets, desired->subnet_id);
+    }
+    if (r == 0 && subnets.n > 0)
+        r = allocator_prefetch(reconcile->allocator, &subnets);
+    if (r < 0)
+        log_debug_errno(r, "The lists of the subnets are asked for one by one: %m");
+}
+
 /* One that was given up while it waited (boot_timeout) stays failed. */
 static void reconcile_start_enis(Reconcile *reconcile)
 {
     reconcile->started = true;
+    reconcile_prefetch(reconcile);
     for (size_t i = 0; i < reconcile->n_enis; i++)
         if (eni_state(reconcile->enis[i]) == ENI_STATE_NEW)
             eni_start(reconcile->enis[i]);

@@ -16,8 +16,9 @@ typedef struct ReconcileArgs {
     Intents *intents;
     const Facts *facts;
     const Plan *plan;
-    usec_t deadline;                 /* CLOCK_MONOTONIC */
-    EniHandler handler;              /* of every event of every interface */
+    SubnetLists *lists; /* of subnets where addresses may be needed, or NULL; is used up by reconcile_new() */
+    usec_t deadline;    /* CLOCK_MONOTONIC */
+    EniHandler handler; /* of every event of every interface */
     void (*removed)(void *userdata); /* an unwanted interface is gone, or could not be removed */
     void *userdata;
 } ReconcileArgs;

@@ -24,21 +24,22 @@ class Bench:
         self.late: list = []   # seconds by which calls took longer than was set
         self.plugged: list = []   # the same for devices
 
-    def boot(self, n_enis: int, n_runs: int, check=True, tls="", hook=False) -> list:
+    def boot(self, n_enis: int, n_runs: int, check=True, tls="", hook=False, more="") -> list:
         """
         Boot @n_runs nodes with @n_enis interfaces, one after another.
         @tls: "ca_file", or "system": the authority is one of the system's hundred and more
+        @more: lines of [network]
         Return: a dict for each run: seconds, cpu, calls, memory, again (the second start)
         """
-        return [self._boot_one(n_enis, check, tls, hook) for _ in range(n_runs)]
+        return [self._boot_one(n_enis, check, tls, hook, more) for _ in range(n_runs)]
 
-    def _boot_one(self, n_enis, check, tls, hook) -> dict:
+    def _boot_one(self, n_enis, check, tls, hook, more) -> dict:
         control = self.region.control
         self.n_nodes += 1
         node = self.region.launch(world.instance(self.n_nodes, n_enis, hook))
         control.put("/buckets", {})
         control.clear()
-        run = Run(node, world.config(n_enis, check), {
+        run = Run(node, world.config(n_enis, check, more=more), {
             "ca_file": f"ca_file = {self.tls}/ca.pem\n", "system": ""}.get(tls))
         if tls == "system":
             install(node, run.directory, f"{self.tls}/ca.pem")
@@ -143,6 +144,14 @@ def _variant_rows(bench, quick: bool) -> list:
     times.append(_time_row(runs, "N = 4, hook"))
     calls += _call_rows(runs, "N = 4, hook", 13, DESCRIBES_BUDGET + 1,
                         "with the hook's completion")
+    for n in (1, 3, 14):
+        # the lists of the subnets are asked for beside the second round: one of interfaces for all,
+        # one of reservations for each
+        runs = bench.boot(n, few, more="ip_allocation = subnet-start\n")
+        what = f"N = {n}, subnet-start"
+        times.append(_time_row(runs, what))
+        calls += _call_rows(runs, what, 3 * n, DESCRIBES_BUDGET + 1 + n)
+        rest += _restart_rows(runs, what)
     return times + calls + rest
 
 

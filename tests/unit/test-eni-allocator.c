@@ -102,7 +102,9 @@ static void answer_list(const Fixture *fixture, const char *ipv4, const char *ip
 {
     fake_call_answer(
         fake_aws_pending(fixture->cloud.aws, LIST),
-        "<networkInterfaceSet><item><networkInterfaceId>eni-9</networkInterfaceId><privateIpAddressesSet>"
+        "<networkInterfaceSet><item><networkInterfaceId>eni-9</networkInterfaceId><subnetId>subnet-1</"
+        "subnetId>"
+        "<privateIpAddressesSet>"
         "<item><privateIpAddress>%s</privateIpAddress><primary>true</primary></item></privateIpAddressesSet>"
         "<ipv6AddressesSet><item><ipv6Address>%s</ipv6Address></item></ipv6AddressesSet></item>"
         "</networkInterfaceSet>",
@@ -147,11 +149,11 @@ static void test_delegated_prefix(void **state)
 
     get(fixture, 0);
     answer_reservations(fixture, "10.0.1.128/25", "explicit");
-    fake_call_answer(
-        fake_aws_pending(fixture->cloud.aws, LIST),
-        "<networkInterfaceSet><item><networkInterfaceId>eni-9</networkInterfaceId><ipv4PrefixSet>"
-        "<item><ipv4Prefix>10.0.1.0/28</ipv4Prefix></item></ipv4PrefixSet></item>"
-        "</networkInterfaceSet>");
+    fake_call_answer(fake_aws_pending(fixture->cloud.aws, LIST),
+                     "<networkInterfaceSet><item><networkInterfaceId>eni-9</networkInterfaceId>"
+                     "<subnetId>subnet-1</subnetId><ipv4PrefixSet>"
+                     "<item><ipv4Prefix>10.0.1.0/28</ipv4Prefix></item></ipv4PrefixSet></item>"
+                     "</networkInterfaceSet>");
     assert_got(fixture, 0, "10.0.1.16", "");
     for (unsigned i = 0; i < 3; i++)
         allocator_refused(fixture->allocator, "subnet-1");
@@ -187,6 +189,60 @@ static void test_subnets_apart(void **state)
     assert_int_equal(fixture->answers[1].n, 0);
     cloud_answer_lists(&fixture->cloud);
     assert_got(fixture, 1, "10.0.1.4", "");
+}
+
+static void answer_reservations_of(const Fixture *fixture, const char *subnet)
+{
+    fake_call_answer(fake_aws_pending_with(fixture->cloud.aws, RESERVATIONS, "SubnetId", subnet), "%s", "");
+}
+
+/* Several subnets in one batch; whose an interface is, its subnet tells. */
+static void test_prefetched_together(void **state)
+{
+    Fixture *fixture = *state;
+    _cleanup_strlist_ StrList subnets = STRLIST_NULL;
+    Allocation early;
+
+    for (unsigned i = 0; i < 2; i++) /* named twice */
+        assert_int_equal(strlist_append(&subnets, "subnet-1"), 0);
+    assert_int_equal(strlist_append(&subnets, "subnet-2"), 0);
+    assert_int_equal(allocator_prefetch(fixture->allocator, &subnets), 0);
+    assert_int_equal(fake_aws_n(fixture->cloud.aws), 3);
+    assert_int_equal(allocator_prefetch(fixture->allocator, &subnets), 0);
+    get(fixture, 0);
+    assert_int_equal(allocator_try(fixture->allocator, &fixture->desired, &early), -EAGAIN);
+    assert_int_equal(replace_string(&fixture->desired.subnet_id, "subnet-2"), 0);
+    get(fixture, 1);
+    assert_int_equal(fake_aws_n(fixture->cloud.aws), 3);
+
+    answer_list(fixture, "10.0.1.4", "2001:db8::4"); /* of subnet-1 */
+    answer_reservations_of(fixture, "subnet-2");
+    answer_reservations_of(fixture, "subnet-1");
+    assert_got(fixture, 1, "10.0.1.4", "");
+    assert_int_equal(replace_string(&fixture->desired.subnet_id, "subnet-1"), 0);
+    assert_got(fixture, 0, "10.0.1.5", "");
+    assert_int_equal(allocator_try(fixture->allocator, &fixture->desired, &early), 0);
+    assert_int_equal(early.ipv4.bytes[3], 6);
+    assert_int_equal(allocator_prefetch(fixture->allocator, &subnets), 0);
+    assert_int_equal(fake_aws_n(fixture->cloud.aws), 3);
+}
+
+/* What was found out before: no call at all. */
+static void test_learned(void **state)
+{
+    Fixture *fixture = *state;
+    SubnetLists lists = SUBNET_LISTS_NULL;
+    Allocation unknown;
+
+    assert_int_equal(strlist_append(&lists.subnets, "subnet-1"), 0);
+    lists.reservations = calloc(1, sizeof(*lists.reservations));
+    assert_non_null(lists.reservations);
+    assert_int_equal(allocator_try(fixture->allocator, &fixture->desired, &unknown), -EAGAIN);
+    assert_int_equal(allocator_learn(fixture->allocator, &lists), 0);
+    subnet_lists_done(&lists);
+    get(fixture, 0);
+    assert_got(fixture, 0, "10.0.1.4", "");
+    assert_int_equal(fake_aws_n(fixture->cloud.aws), 0);
 }
 
 /* After three refusals EC2 is asked again, and what was refused is not offered again. */
@@ -286,6 +342,8 @@ int main(void)
         TEST(test_delegated_prefix),
         TEST(test_ipv6),
         TEST(test_subnets_apart),
+        TEST(test_prefetched_together),
+        TEST(test_learned),
         TEST(test_refusals),
         TEST(test_full),
         TEST(test_error),

@@ -19,7 +19,7 @@ typedef struct Fixture {
     Cloud cloud;
     Config *config;
     Metadata metadata;
-    bool fresh;
+    bool fresh, lists;
     Observe *observe;
     Observation *observation;
     unsigned n_told;
@@ -66,6 +66,7 @@ static int teardown(void **state)
     free(fixture->metadata.instance_id);
     free(fixture->metadata.instance_type);
     free(fixture->metadata.vpc_id);
+    free(fixture->metadata.availability_zone);
     cloud_done(&fixture->cloud);
     free(fixture);
     return 0;
@@ -87,6 +88,7 @@ static void start(Fixture *fixture)
         .metadata = &fixture->metadata,
         .deadline = CLOUD_DEADLINE,
         .fresh = fixture->fresh,
+        .lists = fixture->lists,
     };
 
     assert_int_equal(observe(&args, on_observed, fixture, &fixture->observe), 0);
@@ -107,9 +109,11 @@ static void answer_first_round(const Fixture *fixture, const char *interfaces, c
                      "<instanceTypeSet><item><instanceType>m5.large</instanceType><networkInfo>"
                      "<maximumNetworkInterfaces>3</maximumNetworkInterfaces></networkInfo></item>"
                      "</instanceTypeSet>");
-    fake_call_answer(fake_aws_pending(fixture->cloud.aws, SUBNETS),
-                     "<subnetSet><item><subnetId>subnet-1</subnetId><cidrBlock>10.0.1.0/24</cidrBlock></item>"
-                     "</subnetSet>");
+    fake_call_answer(
+        fake_aws_pending(fixture->cloud.aws, SUBNETS),
+        "<subnetSet><item><subnetId>subnet-1</subnetId><availabilityZone>zone-a</availabilityZone>"
+        "<cidrBlock>10.0.1.0/24</cidrBlock></item>"
+        "</subnetSet>");
     assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 1);
     fake_call_answer(fake_aws_pending(fixture->cloud.aws, INSTANCES),
                      "<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId>"
@@ -344,6 +348,77 @@ static void test_group_only_where_needed(void **state)
     }
 }
 
+#define RESERVATIONS "GetSubnetCidrReservations"
+#define START        "ip_allocation = subnet-start\n"
+
+/* What is named before the group is known is asked for beside it; else, and for a dry run, not. */
+static void test_lists(void **state)
+{
+    static const struct {
+        const char *config, *tags;
+        bool wanted;
+        const char *interfaces;
+        size_t n;
+    } rows[] = {
+        {"[network]\nsubnets = subnet-1\n" START, GROUP_TAG, true, ATTACHED("eni-primary"), 1},
+        {"[network]\n" START, "<item><key>multus-eks:subnets</key><value>subnet-1</value></item>", true,
+         ATTACHED("eni-primary"), 1},
+        {"[network]\nsubnets = subnet-1, subnet-1\n" START, "", true, ATTACHED("eni-primary"), 1},
+        {"[network]\nsubnets = subnet-1\n" START, "", false, ATTACHED("eni-primary"), 0},
+        {"[network]\nsubnets = subnet-1\n", "", true, ATTACHED("eni-primary"), 0},
+        {"[network]\nsubnets = subnet-2\n" START, GROUP_TAG, true, ATTACHED("eni-primary"), 0},
+        {"[network]\n" START, GROUP_TAG, true, ATTACHED("eni-primary"), 0},
+        {"[network]\nsubnets = subnet-1\n" START, "", true, ATTACHED("eni-primary") ATTACHED("eni-1"), 0},
+    };
+    Fixture *fixture = *state;
+
+    fixture->metadata.availability_zone = strdup("zone-a");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        (void)config_free(fixture->config);
+        fixture->config = config_new();
+        configure(fixture, rows[i].config);
+        fixture->lists = rows[i].wanted;
+        start(fixture);
+        answer_first_round(fixture, rows[i].interfaces, rows[i].tags);
+        if (fake_aws_n_pending(fixture->cloud.aws, RESERVATIONS) != rows[i].n)
+            fail_msg("row %zu", i);
+        fixture->observe = observe_free(fixture->observe);
+        assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 0);
+    }
+}
+
+/* The end of the round waits for them; that they cannot be had is not the round's failure. */
+static void test_lists_are_of_the_round(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->metadata.availability_zone = strdup("zone-a");
+    fixture->lists = true;
+    configure(fixture, "[network]\nsubnets = subnet-1\n" START);
+    for (unsigned i = 0; i < 2; i++) {
+        _cleanup_buf_ Buf text = BUF_NULL;
+
+        fixture->n_told = 0;
+        start(fixture);
+        answer_first_round(fixture, ATTACHED("eni-primary"), "");
+        cloud_answer_look(&fixture->cloud, NULL); /* ours */
+        assert_int_equal(fixture->n_told, 0);
+        observe_describe(fixture->observe, &text);
+        assert_non_null(strstr(text.data, "the addresses in use"));
+        if (i == 0) {
+            cloud_answer_lists(&fixture->cloud);
+            assert_int_equal(fixture->observation->lists.subnets.n, 1);
+        } else {
+            cloud_fail(&fixture->cloud, RESERVATIONS, "UnauthorizedOperation", "not you");
+            assert_int_equal(fixture->observation->lists.subnets.n, 0);
+        }
+        assert_int_equal(fixture->n_told, 1);
+        assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, NULL), 0);
+        fixture->observe = observe_free(fixture->observe);
+        fixture->observation = observation_free(fixture->observation);
+    }
+}
+
 /* The limits only let a plan fail early. */
 static void test_limits_may_be_unknown(void **state)
 {
@@ -442,6 +517,8 @@ int main(void)
         TEST(test_no_sweep),
         TEST(test_no_group),
         TEST(test_group_only_where_needed),
+        TEST(test_lists),
+        TEST(test_lists_are_of_the_round),
         TEST(test_limits_may_be_unknown),
         TEST(test_first_error_ends_it),
         TEST(test_error_in_second_round),

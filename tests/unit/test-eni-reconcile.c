@@ -26,6 +26,7 @@ typedef struct Fixture {
     EniPlan enis[2];
     EniRemoval removals[2];
     Plan plan;
+    SubnetLists *lists;
     Reconcile *reconcile;
     unsigned n_removed;
     Buf told;
@@ -92,6 +93,7 @@ static void start(Fixture *fixture, size_t n_enis, size_t n_removals)
         .intents = fixture->intents,
         .facts = &fixture->facts,
         .plan = &fixture->plan,
+        .lists = fixture->lists,
         .deadline = CLOUD_DEADLINE,
         .handler = on_event,
         .removed = on_removed,
@@ -135,6 +137,47 @@ static void test_all_at_once(void **state)
     }
     assert_string_equal(fixture->told.data, "CCARAR");
     assert_ptr_equal(eni_desired(reconcile_eni(fixture->reconcile, 1)), &fixture->desired[1]);
+}
+
+/* Addresses that can be chosen at once are on disk before anything is sent, in one write with the rest. */
+static void test_addresses_are_chosen_first(void **state)
+{
+    Fixture *fixture = *state;
+    SubnetLists lists = SUBNET_LISTS_NULL;
+    _cleanup_(freep) char *text = NULL;
+
+    for (unsigned i = 0; i < 2; i++)
+        fixture->desired[i].ip_allocation = IP_ALLOCATION_SUBNET_START;
+    assert_int_equal(replace_string(&fixture->desired[1].subnet_id, "subnet-2"), 0);
+    assert_int_equal(strlist_append(&lists.subnets, "subnet-1"), 0);
+    lists.reservations = calloc(1, sizeof(*lists.reservations));
+    assert_non_null(lists.reservations);
+    fixture->lists = &lists;
+    start(fixture, 2, 0);
+    subnet_lists_done(&lists);
+    assert_int_equal(fs_read_file(fixture->cloud.path, 4096, &text, NULL), 0);
+    assert_non_null(strstr(text, "\"addresses\":{\"oam\":\"10.0.1.4\"}"));
+    assert_true(fake_call_has(fake_aws_pending(fixture->cloud.aws, CREATE), "PrivateIpAddress", "10.0.1.4"));
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, CREATE), 1);
+    cloud_answer_lists(&fixture->cloud); /* of the other one */
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, CREATE), 2);
+    assert_int_equal(cloud_count(&fixture->cloud, "DescribeNetworkInterfaces"), 1);
+}
+
+/* Of no subnet anything is known: one list for both. */
+static void test_lists_are_asked_for_together(void **state)
+{
+    Fixture *fixture = *state;
+
+    for (unsigned i = 0; i < 2; i++)
+        fixture->desired[i].ip_allocation = IP_ALLOCATION_SUBNET_START;
+    assert_int_equal(replace_string(&fixture->desired[1].subnet_id, "subnet-2"), 0);
+    start(fixture, 2, 0);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, "DescribeNetworkInterfaces"), 1);
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, "GetSubnetCidrReservations"), 2);
+    cloud_answer_lists(&fixture->cloud);
+    fake_call_answer(fake_aws_pending(fixture->cloud.aws, "GetSubnetCidrReservations"), "%s", "");
+    assert_int_equal(fake_aws_n_pending(fixture->cloud.aws, CREATE), 2);
 }
 
 /* The one to be detached holds an index; the other one is in nobody's way. */
@@ -268,6 +311,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_empty),
         TEST(test_all_at_once),
+        TEST(test_addresses_are_chosen_first),
+        TEST(test_lists_are_asked_for_together),
         TEST(test_detach_first),
         TEST(test_late),
         TEST(test_late_without_end),
