@@ -43,9 +43,11 @@ class Settings:
     never: device indexes that never appear (or ["*"])
     order: device indexes in the order in which they appear, whatever their delays
     name: template of the kernel's name; names: {device index: name}
+    linger: seconds for which a device is there all the same that was detached before it came, while
+        EC2 calls the detachment done; None: such a device never comes
     """
 
-    KEYS = ("delay", "never", "order", "name", "names")
+    KEYS = ("delay", "never", "order", "name", "names", "linger")
 
     def __init__(self):
         self.delay = None
@@ -53,6 +55,7 @@ class Settings:
         self.order: list = []
         self.name = "eth%d"
         self.names: dict = {}
+        self.linger = None
 
     def update(self, spec: dict) -> None:
         unknown = set(spec) - set(self.KEYS)
@@ -131,9 +134,16 @@ class Plugger:
     async def _detach(self, eni, done) -> None:
         await asyncio.sleep(self._latency.of("detach"))
         device = self._take_device(eni)
-        if device is not None:
+        if device is None:
+            done()
+        elif self.settings.linger is None or device.plugged or device.task is None:
             await self._leave(device)
-        done()
+            done()
+        else:
+            done()
+            await asyncio.wait([device.task])
+            await asyncio.sleep(self.settings.linger)
+            await self._leave(device)
 
     def adopt(self, instance, eni) -> None:
         """An attached ENI's device is there already; it goes like any other."""

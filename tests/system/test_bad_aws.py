@@ -118,6 +118,21 @@ def test_finishing_denied(region, daemon, action):
     owned(region)
 
 
+@POLICY
+def test_reservations_denied(region, daemon, policy):
+    """Without them no address can be chosen; each network says so."""
+    daemon.configure(settings(NETWORKS + "ip_allocation = subnet-start\n", on_failure=policy,
+                              lifecycle_hook="none"))
+    region.control.deny("ec2:GetSubnetCidrReservations")
+    verdict(daemon, policy, [])
+    for subnet in SUBNETS:
+        assert [e["SUBNET_ID"] for e in daemon.log(IDS["ENI_FAILED"])].count(subnet) == 1
+    told(daemon, "ENI_FAILED", "ec2:GetSubnetCidrReservations", "role")
+    assert region.control.calls(mutating=True) == []
+    region.control.deny()
+    ready(region, daemon)
+
+
 def test_denials_are_complete(region, daemon):
     """Every action of a boot is denied somewhere above."""
     daemon.start()
@@ -354,6 +369,46 @@ def test_detached_before_its_device_came(region, daemon):
     ready(region, daemon)
 
 
+def appears_detached(region) -> None:
+    """The device that the gate holds comes when EC2 has detached its interface, and goes again."""
+    region.control.latency({"detach": 0})
+    region.control.plug(linger=0.3)
+    link = region.control.gate_reached()
+    region.control.post(f"/enis/{link['eni']}/detach")
+    while region.control.state()["enis"][link["eni"]]["attachment"]:
+        pass
+    region.control.gate_release()
+    device_is(region, "plug", link["eni"])
+    device_is(region, "unplug", link["eni"])
+
+
+def test_its_device_comes_though_it_is_detached(region, daemon):
+    """The boot goes on for another device: the interface is attached anew."""
+    region.control.plug(delay={"1": 0, "2": 0, "3": 2})
+    region.control.gate("link", k=1)
+    daemon.start()
+    appears_detached(region)
+    assert daemon.wait_ready()["phase"] == "ready"
+    assert daemon.stop() == 0
+    assert len(multus_enis(region)) == 3
+    ready(region, daemon)
+
+
+def test_its_device_was_there_though_it_is_detached(region, daemon):
+    """The boot is over when it goes: that is said, and the next start mends it."""
+    daemon.configure(settings(ONE, lifecycle_hook="none"))
+    region.control.gate("link")
+    daemon.start()
+    appears_detached(region)
+    assert daemon.wait_ready()["phase"] == "ready"
+    deadline = time.monotonic() + 10
+    while not daemon.log(IDS["LINK_GONE"]):
+        assert time.monotonic() < deadline
+    assert [e["INTERFACE"] for e in daemon.log(IDS["LINK_GONE"])] == ["eth1"]
+    assert daemon.stop() == 0
+    ready(region, daemon, NAMES[:1])
+
+
 @POLICY
 def test_device_never_appears(region, daemon, policy):
     daemon.configure(settings(on_failure=policy, attach_timeout="1s", lifecycle_hook="none"))
@@ -460,6 +515,35 @@ def test_reply_lost(region, daemon, action, k, deed):
     ready(region, daemon)
     assert region.control.calls(mutating=True) == []
     assert multus_enis(region) == made
+
+
+@pytest.mark.parametrize("deed", ["close-after", "close-before"])
+@pytest.mark.parametrize("action", ["DetachNetworkInterface", "DeleteNetworkInterface"])
+def test_reply_lost_when_removing(region, daemon, action, deed):
+    ready(region, daemon)
+    unwanted = multus_enis(region)[2]["id"]
+    daemon.configure(NETWORKS.replace(f", {SUBNETS[2]}", ""))
+    # for Delete that is the first, while it is detaching, and the one that does it
+    region.control.faults({"action": action, "n": 2, "do": deed})
+    ready(region, daemon, NAMES[:2])
+    assert unwanted not in region.control.state()["enis"]
+    region.control.clear()
+    ready(region, daemon, NAMES[:2])
+    assert region.control.calls(mutating=True) == []
+
+
+@pytest.mark.parametrize("deed", ["close-after", "close-before"])
+@pytest.mark.parametrize("action", ["DetachNetworkInterface", "DeleteNetworkInterface"])
+def test_reply_lost_when_taking_back(region, daemon, action, deed):
+    """The same of what this run has made: its device does not come."""
+    daemon.configure(settings(ONE, attach_timeout="1s", lifecycle_hook="none"))
+    region.control.plug(never=[1])
+    region.control.faults({"action": action, "n": 2, "do": deed})
+    verdict(daemon, "block", [])
+    assert multus_enis(region) == []
+    owned(region)
+    region.control.plug(never=[])
+    ready(region, daemon, NAMES[:1])
 
 
 def test_throttled(region, daemon):

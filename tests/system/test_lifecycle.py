@@ -192,6 +192,29 @@ def test_heartbeats(fleet):
     fleet.control.delete(f"/enis/{stranger}")
 
 
+@pytest.mark.parametrize("deed", ["close-after", "close-before"])
+def test_heartbeat_without_a_reply(fleet, deed):
+    """It is repeated, the hook does not time out, and the boot is none the worse."""
+    node = fleet.launch(asg="impatient")
+    daemon = fleet.daemon(node, configured())
+    fleet.control.plug(order=[7, 1], name="ens%d")
+    fleet.control.faults({"action": HEARTBEAT, "n": 2, "do": deed})
+    fleet.control.gate(HEARTBEAT, k=5, when="after")
+    daemon.start()
+    fleet.control.gate_reached()
+    assert fleet.lifecycle(node) == [""]
+    fleet.control.gate(COMPLETE, when="after")
+    stranger = fleet.control.post("/foreign-eni", {
+        "subnet": PRIMARY_SUBNET, "instance": node.instance_id, "device_index": 7})["id"]
+    daemon.wait_ready()
+    fleet.control.gate_reached()
+    assert fleet.lifecycle(node) == ["CONTINUE"]
+    fleet.control.gate_off()
+    assert daemon.errors() == []
+    assert daemon.stop() == 0
+    fleet.control.delete(f"/enis/{stranger}")
+
+
 @pytest.mark.parametrize("group", ["hookless", "draining"])
 def test_no_launch_hook(fleet, group):
     node = fleet.launch(asg=group)

@@ -128,6 +128,20 @@ def test_detaching(region):
         assert time.monotonic() * 1e9 - unplug["ns"] < 10e9
 
 
+def test_detached_and_there_all_the_same(region):
+    region.control.latency({"link": 0.3, "detach": 0})
+    region.control.plug(linger=0.2)
+    eni = attach(region, 1)
+    region.control.post(f"/enis/{eni}/detach")
+    while region.control.state()["enis"][eni]["attachment"]:
+        assert region.control.events() == []
+    wait_events(region, 1, "unplug")
+    plug, unplug = region.control.events()
+    assert (plug["event"], plug["eni"]) == ("plug", eni)
+    assert unplug["t"] - plug["t"] >= 0.2
+    assert macs(region) == {}
+
+
 def test_terminate_takes_the_devices(region):
     attach(region, 1)
     attach(region, 2, delete_on_termination=True)
