@@ -28,7 +28,8 @@ class _Asked:
             return
         address, owner = request[2:4]
         ifname = request[4] if verb == "PUT" else None
-        self.items = [(address, Event(PUT if verb == "PUT" else DELETE, number, owner, steps.meant(address, ifname)))]
+        kind = PUT if verb == "PUT" else DELETE
+        self.items = [(address, Event(kind, number, owner, steps.meant(address, ifname)))]
         self.pending = node.begin(verb, address, owner, ifname)
 
     def events(self, answers) -> list:
@@ -47,7 +48,8 @@ class _Asked:
             self.pending.hang_up()
             return self.all(LOST)
         if "results" in reply.body:
-            return self.events([(r["status"], r.get("error", {}).get("code", "")) for r in reply.body["results"]])
+            return self.events([(r["status"], r.get("error", {}).get("code", ""))
+                                for r in reply.body["results"]])
         return self.events([(reply.status, "" if reply.status == 200 else reply.code)] * len(self.items))
 
 
@@ -85,7 +87,8 @@ class Burst:
 
     def _ready(self, deadline) -> list:
         end = [self._end] if self._end and self._end.is_armed() else []
-        ready = select.select([a.pending for a in self._waiting] + end, [], [], max(deadline - time.monotonic(), 0))[0]
+        left = max(deadline - time.monotonic(), 0)
+        ready = select.select([a.pending for a in self._waiting] + end, [], [], left)[0]
         if not ready:
             raise Divergence("no answer to " + ", ".join(f"{e.kind} {a} at node {e.node}"
                                                          for asked in self._waiting for a, e in asked.items))

@@ -404,7 +404,8 @@ class Model:
         for address, state in seen.items():
             possible = self._by_itself(address, self._possible[address], now, room)
             if state not in possible:
-                return f"{address}: {state}. It should be: " + " or: ".join(map(str, sorted(possible, key=str)))
+                return f"{address}: {state}. It should be: " + \
+                    " or: ".join(map(str, sorted(possible, key=str)))
         return ""
 
     def saw(self, seen, now) -> None:

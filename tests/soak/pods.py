@@ -13,7 +13,8 @@ PARENT = "eth3"
 def is_macvlan_there() -> bool:
     """Whether this kernel has it."""
     script = "ip link add v0 type veth peer name v1 && ip link add link v0 name m0 type macvlan"
-    return subprocess.run(["unshare", "-Urn", "sh", "-c", script], capture_output=True, check=False).returncode == 0
+    return subprocess.run(["unshare", "-Urn", "sh", "-c", script], capture_output=True,
+                          check=False).returncode == 0
 
 
 class Pods:
@@ -29,7 +30,8 @@ class Pods:
         """The pod, if it is new, and an address on it."""
         if pod not in self._addresses:
             self._node.run(["ip", "netns", "add", pod], check=True)
-            self._node.run(["ip", "link", "add", "link", PARENT, "name", "net1", "netns", pod, "type", "macvlan",
+            self._node.run(["ip", "link", "add", "link", PARENT, "name", "net1", "netns", pod, "type",
+                            "macvlan",
                             "mode", "bridge"], check=True)
             self._node.run(["ip", "-n", pod, "link", "set", "net1", "up"], check=True)
             self._addresses[pod] = []
@@ -46,7 +48,8 @@ class Pods:
 
     def _change(self, pod, what, address) -> None:
         length, words = (128, ["nodad"] if what == "add" else []) if ":" in address else (32, [])
-        self._node.run(["ip", "-n", pod, "address", what, f"{address}/{length}", "dev", "net1", *words], check=True)
+        self._node.run(["ip", "-n", pod, "address", what, f"{address}/{length}", "dev", "net1", *words],
+                       check=True)
 
     # -- what there is -----------------------------------------------------
 

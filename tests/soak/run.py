@@ -82,7 +82,8 @@ class Soak:
         if found is None:
             return True
         path = self._keep(name, sequence, found)
-        self._tell(f"{name}: DIVERGENCE at {found[0]}\nagain: {again}\nsteps: {path}.steps\nlog:   {path}.log")
+        self._tell(f"{name}: DIVERGENCE at {found[0]}\nagain: {again}\n"
+                   f"steps: {path}.steps\nlog:   {path}.log")
         if self._minimise_seconds > 0:
             self._minimise(sequence, name)
         return False
@@ -103,7 +104,8 @@ class Soak:
             return
         path = self._keep(f"{name}.min", shortest, last[0])
         self._tell(f"the shortest of {minimiser.n_tries} tries has {len(shortest)} of {len(sequence)} steps, "
-                   f"diverging at {last[0][0]}\n{steps.write(shortest)}again: make soak SOAK_OPS={path}.steps")
+                   f"diverging at {last[0][0]}\n{steps.write(shortest)}"
+                   f"again: make soak SOAK_OPS={path}.steps")
 
     def _keep(self, name, sequence, found) -> str:
         """Write files about a failure; returns their path without its end."""

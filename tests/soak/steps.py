@@ -57,8 +57,10 @@ class Generator:
 
     def steps(self, n) -> list:
         rng = self._random
-        steps = [{"do": "start", "cooldown": rng.choice((0, .2, .2, 1)), "latency": rng.choice((0, .005, .03))}]
-        kinds = {self._requests: 70, self._see: 9, self._unsee: 7, self._end_pod: 2, self._end: 6, self._rest: 3}
+        steps = [{"do": "start", "cooldown": rng.choice((0, .2, .2, 1)),
+                  "latency": rng.choice((0, .005, .03))}]
+        kinds = {self._requests: 70, self._see: 9, self._unsee: 7, self._end_pod: 2, self._end: 6,
+                 self._rest: 3}
         while len(steps) < n:
             steps.append(rng.choices(list(kinds), kinds.values())[0]())
         return steps

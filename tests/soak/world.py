@@ -21,8 +21,10 @@ from . import pods, steps
 from .burst import Burst
 from .model import RESTART, SEE, UNSEE, Divergence, Event, Memory, Model, State, unsettled
 
-NETWORKS = f"[network]\nsubnets = {SUBNETS[0]}, {SUBNETS[0]}, {SUBNETS[1]}\nsecurity_groups = sg-0000000000000a115\n"
-TYPE = {"name": "x9.small", "vcpus": 16, "memory_mib": 65536, "max_enis": 15, "ipv4_per_eni": steps.LIMITS[0] + 1,
+NETWORKS = f"[network]\nsubnets = {SUBNETS[0]}, {SUBNETS[0]}, {SUBNETS[1]}\n" \
+           "security_groups = sg-0000000000000a115\n"
+TYPE = {"name": "x9.small", "vcpus": 16, "memory_mib": 65536, "max_enis": 15,
+        "ipv4_per_eni": steps.LIMITS[0] + 1,
         "ipv6_per_eni": steps.LIMITS[1] + 1, "performance": "much"}
 #: how long a stale registration waits; the cooldown is the episode's
 GRACE = 1.5
@@ -49,7 +51,8 @@ class Node(Registering):
 
     def configure(self, cooldown) -> None:
         """For the next run."""
-        self.daemon.configure(with_registration(NETWORKS, watch="yes", release_cooldown=f"{int(cooldown * 1000)}ms",
+        self.daemon.configure(with_registration(NETWORKS, watch="yes",
+                                                release_cooldown=f"{int(cooldown * 1000)}ms",
                                                 stale_grace=f"{int(GRACE * 1000)}ms"))
 
     def begin_start(self) -> None:
@@ -204,7 +207,8 @@ class World:
             for action, node, k, n, what in step.get("faults", [])])
         self.control.deny(*[f"ec2:{action}" for action in step.get("deny", [])])
         buckets = step.get("buckets")
-        self.control.put("/buckets", buckets and {action: buckets for action in (*steps.ASSIGN, *steps.UNASSIGN)})
+        self.control.put("/buckets", buckets and {action: buckets
+                                                  for action in (*steps.ASSIGN, *steps.UNASSIGN)})
 
     def _await_calls(self) -> None:
         """What a daemon has sent is carried out though it was killed: until it was."""
@@ -219,7 +223,8 @@ class World:
         return self._restarts(node, reboot=is_reboot)
 
     def _restarts(self, node, **what) -> list:
-        return [(address, Event(RESTART, node.number, ifname=pods.PARENT, others=tuple(node.pods.having(address)),
+        return [(address, Event(RESTART, node.number, ifname=pods.PARENT,
+                                others=tuple(node.pods.having(address)),
                                 **what)) for address in steps.POOL]
 
     def _end(self, step) -> None:
@@ -304,7 +309,8 @@ class World:
                 # wanted, or given back before it was there: a call is or will be under way
                 if not entry["assigned"]:
                     return f"{address} is {entry['state']} on node {node.number} and not assigned"
-        return {a: State(places.get(a), tuple(_memory(entries.get(a)) for entries in before)) for a in steps.POOL}
+        return {a: State(places.get(a), tuple(_memory(entries.get(a)) for entries in before))
+                for a in steps.POOL}
 
     def _until(self, why_not, seconds=SETTLE_SECONDS) -> None:
         """Wait until @why_not() is empty; raises Divergence with what it was at last."""
@@ -390,13 +396,15 @@ class World:
         self._requests({"of": [["DELETE", node.number, address, owner] for node in self.nodes
                                for address, owner in self.model.owners(node.number).items()]})
         self._rest()
-        left = [f"{address}: {state}" for address, state in self.seen.items() if state.place or any(state.memory)]
+        left = [f"{address}: {state}" for address, state in self.seen.items()
+                if state.place or any(state.memory)]
         if left:
             raise Divergence(f"all was given back, and there is still {left}")
 
     def report(self) -> str:
         """For somebody who looks for the reason: the calls and what the daemons say."""
-        lines = [f"{c['t']:.3f} {c['instance']} {c['action']} {c['status']} {c['code']} {c['fault']} {c['params']}"
+        lines = [f"{c['t']:.3f} {c['instance']} {c['action']} {c['status']} {c['code']} {c['fault']} "
+                 f"{c['params']}"
                  for c in self.control.calls()]
         for node in self.nodes:
             lines += [f"-- node {node.number} {node.node.instance_id} {node.enis}", node.daemon.tail(200)]
