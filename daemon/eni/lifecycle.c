@@ -115,12 +115,12 @@ static void on_completed(const AwsReply *reply, void *userdata)
         log_full(LOG_INFO, 0, MESSAGE_LIFECYCLE_DONE, fields, ARRAY_SIZE(fields),
                  "Completed lifecycle hook %s of group %s with %s", lifecycle->hook, lifecycle->args.group,
                  result_to_string(lifecycle->result));
-    else if (streq(error->code, "ValidationError") && lifecycle->args.waiting)
-        log_full(
-            LOG_WARNING, 0, MESSAGE_LIFECYCLE_FAILED, fields, ARRAY_SIZE(fields),
-            "Lifecycle hook %s of group %s did not take %s: its timeout has passed, or somebody else has "
-            "completed it (%s). If the group is terminating this instance, give the hook more time",
-            lifecycle->hook, lifecycle->args.group, result_to_string(lifecycle->result), error->message);
+    else if (streq(error->code, "ValidationError") && lifecycle->args.waiting && lifecycle->heartbeat_failed)
+        log_full(LOG_WARNING, 0, MESSAGE_LIFECYCLE_FAILED, fields, ARRAY_SIZE(fields),
+                 "Lifecycle hook %s of group %s did not take %s: no heartbeat was recorded, so that its "
+                 "timeout has "
+                 "passed (%s). If the group is terminating this instance, give the hook more time",
+                 lifecycle->hook, lifecycle->args.group, result_to_string(lifecycle->result), error->message);
     else if (streq(error->code, "ValidationError"))
         log_debug("Lifecycle hook %s: %s", lifecycle->hook, error->message);
     else
