@@ -195,7 +195,7 @@ bench: all $(TOOLS) ## the budgets, as ratios to the floor; BENCH_FLAGS="--only 
 SOAK_SECONDS ?= 1800
 soak: all ## random operations over three nodes against a model; SOAK_SECONDS, SEED, SOAK_OPS=FILE
 	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m soak --seconds $(SOAK_SECONDS) $(if $(SEED),--seed $(SEED)) \
-		$(if $(SOAK_OPS),--steps $(SOAK_OPS))
+		$(if $(SOAK_OPS),--steps $(SOAK_OPS)) $(SOAK_FLAGS)
 
 FUZZ_SECONDS ?= 600
 fuzz: $(FUZZERS) ## every fuzzer for FUZZ_SECONDS

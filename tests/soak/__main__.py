@@ -20,6 +20,8 @@ def _arguments():
     parser.add_argument("--steps", metavar="FILE", help="run these steps instead")
     parser.add_argument("--minimise-seconds", type=float, default=300,
                         help="how long to look for a shorter sequence")
+    parser.add_argument("--report", action="store_true",
+                        help="only tell of a divergence: status 0 all the same")
     return parser.parse_args()
 
 
@@ -62,8 +64,11 @@ def main() -> int:
         print(f"soak: {error}\nRun it as root, or where the kernel lets users make namespaces.",
               file=sys.stderr)
         return 1
-    print(f"soak: {n_steps} steps in {time.monotonic() - begin:.0f} s\n"
-          f"soak episodes: {passed} passed, {failed} failed")
+    print(f"soak: {n_steps} steps in {time.monotonic() - begin:.0f} s")
+    if arguments.report:
+        print(f"soak: {passed} episodes as they must be, {failed} not")
+        return 0
+    print(f"soak episodes: {passed} passed, {failed} failed")
     return int(failed > 0)
 
 
