@@ -571,16 +571,22 @@ static void on_returned(const AwsReply *reply, void *userdata)
     Registration *r = queue->batch.registrations[0];
     _cleanup_batch_ Batch batch = queue_take_batch(queue);
     const AwsError *error = reply->error;
+    bool own;
 
     /* In use: it is there, or somebody else has it by now. */
     if (error && error->class != AWS_ERROR_ADDRESS_IN_USE && error->class != AWS_ERROR_NOT_FOUND) {
         queue_log_refusal(queue, error, &r->address);
         log_stranded(queue, r, r->taken_from);
     }
+    own = streq(r->taken_from, queue->interface->id);
     r->doubt = REGISTRATION_DOUBT_NONE;
     r->taken_from = mfree(r->taken_from);
     if (batch.n > 0 && r->state != REGISTRATION_WANTED)
         registrar_released(queue->registrar, r);
+    else if (batch.n > 0 && own && !error)
+        registrar_assigned(queue->registrar, r);
+    else if (batch.n > 0 && own && waits_deadline(queue->registrar, &r->address) == 0)
+        registrar_lost(queue->registrar, r); /* else it is asked for anew */
     queue_call_ended(queue);
 }
 

@@ -211,10 +211,10 @@ static bool interface_take_seen(Interface *interface, const InAddr *address)
  */
 static int registrar_return(Registrar *registrar, Registration *r, usec_t now)
 {
-    if (r->state == REGISTRATION_WANTED && streq(r->taken_from, r->network_interface_id))
-        return 0;
     r->doubt = REGISTRATION_DOUBT_TAKEN;
     registrar->dirty = true;
+    if (r->state == REGISTRATION_WANTED && streq(r->taken_from, r->network_interface_id))
+        return 0;
     return registration_set(r, REGISTRATION_RELEASED, "", registrar->boot_id, now);
 }
 

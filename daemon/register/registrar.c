@@ -191,6 +191,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
     if (registration->previous_interface) {
         registration_restore(registration);
         registration->reclaimed = false;
+        registration->taken_from = mfree(registration->taken_from);
         /* Who had it before has given it back meanwhile. */
         if (registration->state == REGISTRATION_WANTED && !registration->owner[0] &&
             registration_set(registration, REGISTRATION_RELEASED, NULL, NULL, now) == 0)
@@ -209,8 +210,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
             registrar_touch(registrar);
         registrar_kick(registrar, registration);
     } else {
-        if (!wanted)
-            registrar_touch(registrar); /* it is in the file */
+        registrar_touch(registrar); /* it may be in the file */
         state_remove(registrar->state, registration);
     }
     if (registrar->heir)
