@@ -279,6 +279,8 @@ def late_boot(fleet, node):
     node.daemon.start()
     fleet.control.gate_reached()
     fleet.control.gate_off()
+    # the one that was held may have been given up; the next one is answered
+    wait_called(fleet.control, "RecordLifecycleActionHeartbeat")
     stranger = fleet.control.post("/foreign-eni", {
         "subnet": PRIMARY_SUBNET, "instance": node.node.instance_id, "device_index": 7})["id"]
     node.daemon.wait_ready()
