@@ -253,7 +253,7 @@ NODES = "multus-nodes"
 def fleet(tmp_path_factory):
     world = scenario()
     world["asgs"].append({"name": "impatient", "subnets": [PRIMARY_SUBNET],
-                             "hooks": [{"name": "launch", "heartbeat_timeout": 2}]})
+                             "hooks": [{"name": "launch", "heartbeat_timeout": 6}]})
     with Topology(world, nodes=()) as region:
         yield Fleet(region, tmp_path_factory.mktemp("nodes"))
 
