@@ -29,7 +29,7 @@ _printf_(5, 6) static void interface_log(const Interface *interface, int level, 
 {
     const Ec2NetworkInterface *eni = interface->eni ? eni_record(interface->eni) : NULL;
     char mac[MAC_ADDR_TEXT] = "", text[LOG_TEXT_MAX];
-    LogField fields[] = {
+    LogField fields[5 + N_CALL_FIELDS] = {
         {"NETWORK", interface->desired->network},
         {"INTERFACE", interface->desired->ifname},
         {"SUBNET_ID", interface->desired->subnet_id},
@@ -40,6 +40,8 @@ _printf_(5, 6) static void interface_log(const Interface *interface, int level, 
 
     if (level > log_get_max_level())
         return;
+    if (interface->eni)
+        call_fields_put(eni_failed_call(interface->eni), &fields[5]);
     errno = abs(error);
     va_start(ap, format);
     (void)vsnprintf(text, sizeof(text), format, ap);
@@ -333,10 +335,12 @@ static void on_eni_present(Interface *interface)
 static void on_eni_failed(Interface *interface)
 {
     const char *error = eni_error(interface->eni);
+    /* Given up for its device's sake: what to do is found there. */
+    bool by_link = interface->link && link_state(interface->link) == LINK_STATE_FAILED;
 
     (void)replace_string(&interface->error, error ?: "out of memory");
-    interface_log(interface, LOG_ERR, 0, MESSAGE_ENI_FAILED, "%s: %s", interface->desired->ifname,
-                  interface->error ?: "");
+    interface_log(interface, LOG_ERR, 0, by_link ? MESSAGE_LINK_FAILED : MESSAGE_ENI_FAILED, "%s: %s",
+                  interface->desired->ifname, interface->error ?: "");
 
     /* A failed link may be reporting right now, and has nothing running any more. */
     if (interface->link && link_state(interface->link) != LINK_STATE_FAILED)
@@ -411,12 +415,13 @@ static void on_link_failed(Interface *interface, const LinkEvent *event)
 {
     bool booting = interface->manager->phase < MANAGER_PHASE_READY;
     bool look = booting && event->error == -ETIMEDOUT && eni_can_look(interface);
-    /* One that is given up says the same when it has failed. */
-    int level = !booting ? LOG_ERR : look ? LOG_WARNING : LOG_DEBUG;
 
-    interface_log(interface, level, event->error, MESSAGE_LINK_FAILED, "%s: %s%s", interface->desired->ifname,
-                  event->text,
-                  booting ? "" : ". Its interface in EC2 is left as it is; restart multus-eksd to try again");
+    /* One that is given up says so when it has failed. */
+    if (!booting || look)
+        interface_log(interface, booting ? LOG_WARNING : LOG_ERR, event->error, MESSAGE_LINK_FAILED,
+                      "%s: %s%s", interface->desired->ifname, event->text,
+                      booting ? ""
+                              : ". Its interface in EC2 is left as it is; restart multus-eksd to try again");
     if (!booting)
         return;
     if (look)

@@ -35,7 +35,7 @@
 /* After boot_timeout what was begun is taken back; systemd is asked to wait for that too. */
 #define BOOT_GRACE (90 * USEC_PER_SEC)
 
-static void manager_fail(Manager *manager, const char *message_id, const char *text);
+static void manager_fail(Manager *manager, const char *text);
 
 static const char *const phase_names[_MANAGER_PHASE_MAX] = {
     [MANAGER_PHASE_STARTING] = "starting", [MANAGER_PHASE_FACTS] = "facts",
@@ -226,11 +226,13 @@ static void announce_failed(Manager *manager, const char *sum)
 }
 
 /*
- * The end without success. A cause that has a message id of its own is an entry of its own, and what
- * is said of the boot then only points to it: every cause is told once.
+ * The end without success. A cause that has a message id of its own is an entry of its own, with the fields
+ * of the call that failed, if any; what is said of the boot then only points to it: every cause is told once.
  */
-static void manager_fail(Manager *manager, const char *message_id, const char *text)
+static void manager_fail_cause(Manager *manager, const char *message_id, const CallFields *call,
+                               const char *text)
 {
+    LogField fields[N_CALL_FIELDS] = {0};
     const char *sum;
 
     if (manager->phase >= MANAGER_PHASE_READY)
@@ -242,7 +244,9 @@ static void manager_fail(Manager *manager, const char *message_id, const char *t
             *c = ' ';
     sum = manager->error ?: "out of memory";
     if (message_id) {
-        log_at(LOG_ERR, 0, message_id, "%s", sum);
+        if (call)
+            call_fields_put(call, fields);
+        log_full(LOG_ERR, 0, message_id, fields, call ? N_CALL_FIELDS : 0, "%s", sum);
         sum = "see the error above";
     }
 
@@ -252,9 +256,14 @@ static void manager_fail(Manager *manager, const char *message_id, const char *t
         announce_degraded(manager, sum);
 }
 
+static void manager_fail(Manager *manager, const char *text)
+{
+    manager_fail_cause(manager, NULL, NULL, text);
+}
+
 static void manager_fail_errno(Manager *manager, int r)
 {
-    manager_fail(manager, NULL, strerror(-r));
+    manager_fail(manager, strerror(-r));
 }
 
 /* Each has been logged when it failed; here is the sum. */
@@ -267,7 +276,7 @@ static void manager_fail_interfaces(Manager *manager, size_t n_failed)
     for (size_t i = 0; r == 0 && i < manager->n_interfaces; i++)
         if (interface_has_failed(&manager->interfaces[i]))
             r = buf_printf(&text, " %s", manager->interfaces[i].desired->ifname);
-    manager_fail(manager, NULL, r < 0 ? NULL : text.data);
+    manager_fail(manager, r < 0 ? NULL : text.data);
 }
 
 void manager_check_ready(Manager *manager)
@@ -335,7 +344,7 @@ static int on_boot_timeout(sd_event_source *source _unused_, uint64_t usec _unus
     (void)buf_puts(&text, "boot_timeout has passed; still waiting for ");
     manager_describe(manager, &text);
     if (manager->phase != MANAGER_PHASE_RECONCILE && manager->phase != MANAGER_PHASE_LINKS) {
-        manager_fail(manager, NULL, text.data);
+        manager_fail(manager, text.data);
         return 0;
     }
 
@@ -344,7 +353,7 @@ static int on_boot_timeout(sd_event_source *source _unused_, uint64_t usec _unus
             give_up_late(&manager->interfaces[i], waiting);
     if (manager->phase < MANAGER_PHASE_READY && !reconcile_is_over(manager->reconcile))
         return 0;
-    manager_fail(manager, NULL, text.data);
+    manager_fail(manager, text.data);
     return 0;
 }
 
@@ -458,7 +467,7 @@ static void fail_plan(Manager *manager, Buf *errors)
         *last++ = '\0';
         log_lines(LOG_ERR, MESSAGE_PLAN_IMPOSSIBLE, errors);
     }
-    manager_fail(manager, MESSAGE_PLAN_IMPOSSIBLE, last ?: errors->data);
+    manager_fail_cause(manager, MESSAGE_PLAN_IMPOSSIBLE, NULL, last ?: errors->data);
 }
 
 /* What nobody asks for: nothing to do, or interfaces that stay all the same. */
@@ -558,7 +567,10 @@ static void on_gathered(Gather *gather, GatherEvent event, void *userdata)
         start_lifecycle(manager);
         plan_and_run(manager);
         break;
-    case GATHER_EVENT_FAILED: manager_fail(manager, gather_message_id(gather), gather_error(gather)); break;
+    case GATHER_EVENT_FAILED:
+        manager_fail_cause(manager, gather_message_id(gather), gather_failed_call(gather),
+                           gather_error(gather));
+        break;
     }
 }
 

@@ -52,6 +52,7 @@ struct Eni {
     Removal *surplus; /* of one that was made though another was there already */
     char *last_try;   /* of an Attach whose outcome had to be looked for; or NULL */
     char *error;
+    CallFields failed_call;
 };
 
 /** eni_set_state() - the only writer of the state; an edge that is not in the table is a programming error */

@@ -140,10 +140,10 @@ static void eni_on_removed(const AwsError *error, void *userdata)
 }
 
 /*
- * The only way to end badly. The text is taken; NULL is out of memory. May be called with a call's
- * error still in use by the caller: nothing is freed that the handler up the stack needs.
+ * The only way to end badly. The text is taken; NULL is out of memory. @error is of the call that failed,
+ * or NULL, and may still be in use by the caller: nothing is freed that the handler up the stack needs.
  */
-static void eni_fail(Eni *eni, char *text_take)
+static void eni_fail(Eni *eni, const AwsError *error, char *text_take)
 {
     RemovalArgs args = {
         .aws = eni->context->aws,
@@ -159,6 +159,7 @@ static void eni_fail(Eni *eni, char *text_take)
 
     free(eni->error);
     eni->error = text_take;
+    call_fields_init(&eni->failed_call, error);
     eni_cancel(eni);
 
     if (!eni->exists && !eni->maybe_created) {
@@ -191,7 +192,7 @@ void eni_fail_text(Eni *eni, const char *format, ...)
     if (vasprintf(&text, format, ap) < 0)
         text = NULL;
     va_end(ap);
-    eni_fail(eni, text);
+    eni_fail(eni, NULL, text);
 }
 
 void eni_fail_errno(Eni *eni, int r)
@@ -208,7 +209,7 @@ void eni_fail_call(Eni *eni, const AwsError *error, const char *format, ...)
     va_start(ap, format);
     r = vasprintf(&what, format, ap);
     va_end(ap);
-    eni_fail(eni, explain_error(error, r < 0 ? "" : what));
+    eni_fail(eni, error, explain_error(error, r < 0 ? "" : what));
 }
 
 /* ------------------------------------------------------------ modify */
@@ -535,7 +536,7 @@ void eni_start(Eni *eni)
 void eni_give_up(Eni *eni, const char *why)
 {
     if (eni->state != ENI_STATE_REMOVING && eni->state != ENI_STATE_FAILED)
-        eni_fail(eni, strdup(why));
+        eni_fail(eni, NULL, strdup(why));
 }
 
 EniState eni_state(const Eni *eni)
@@ -566,4 +567,9 @@ bool eni_is_adopted(const Eni *eni)
 const char *eni_error(const Eni *eni)
 {
     return eni->error;
+}
+
+const CallFields *eni_failed_call(const Eni *eni)
+{
+    return &eni->failed_call;
 }

@@ -5,6 +5,7 @@
 
 #include "aws/call.h"
 #include "eni/allocator.h"
+#include "eni/explain.h"
 #include "eni/indexes.h"
 #include "eni/intent.h"
 #include "plan/model.h"
@@ -99,5 +100,8 @@ bool eni_is_adopted(const Eni *eni);
 
 /** eni_error() - why it failed, one or two sentences; NULL when it did not */
 const char *eni_error(const Eni *eni);
+
+/** eni_failed_call() - the call that it failed with, for an entry's fields; empty when there was none */
+const CallFields *eni_failed_call(const Eni *eni);
 
 DEFINE_CLEANUP(Eni, eni_free)

@@ -7,8 +7,8 @@
 
 #include "eni/explain.h"
 #include "util/buf.h"
-#include "util/log.h"
 #include "util/message-ids.h"
+#include <stdio.h>
 
 /* What follows is a kilobyte for "aws sts decode-authorization-message", which nobody reads in a log. */
 static int message_length(const char *message)
@@ -16,6 +16,23 @@ static int message_length(const char *message)
     const char *encoded = strstr(message, " Encoded authorization failure message");
 
     return encoded ? (int)(encoded - message) : (int)strlen(message);
+}
+
+void call_fields_init(CallFields *fields, const AwsError *error)
+{
+    *fields = (CallFields){0};
+    if (!error)
+        return;
+    (void)snprintf(fields->action, sizeof(fields->action), "%s", error->action);
+    (void)snprintf(fields->code, sizeof(fields->code), "%s", error->code);
+    (void)snprintf(fields->request_id, sizeof(fields->request_id), "%s", error->request_id);
+}
+
+void call_fields_put(const CallFields *fields, LogField ret_fields[static N_CALL_FIELDS])
+{
+    ret_fields[0] = (LogField){"AWS_ACTION", fields->action[0] ? fields->action : NULL};
+    ret_fields[1] = (LogField){"AWS_ERROR_CODE", fields->code[0] ? fields->code : NULL};
+    ret_fields[2] = (LogField){"REQUEST_ID", fields->request_id[0] ? fields->request_id : NULL};
 }
 
 char *explain_error(const AwsError *error, const char *what)
@@ -64,12 +81,11 @@ const char *explain_message_id(const AwsError *error)
 void explain_log(int level, const AwsError *error, const char *what)
 {
     _cleanup_(freep) char *text = explain_error(error, what);
-    LogField fields[] = {
-        {"AWS_ACTION", error->action},
-        {"AWS_ERROR_CODE", error->code},
-        {"REQUEST_ID", error->request_id},
-    };
+    LogField fields[N_CALL_FIELDS];
+    CallFields call;
 
+    call_fields_init(&call, error);
+    call_fields_put(&call, fields);
     log_full(level, error->error, explain_message_id(error), fields, ARRAY_SIZE(fields), "%s",
              text ? text : what);
 }

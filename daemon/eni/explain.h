@@ -1,10 +1,28 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* AWS errors in words: what failed, where, what to do. Pure. */
+/* AWS errors in words: what failed, where, what to do; and the fields of their entries. Pure but for the log.
+ */
 
 #include "aws/call.h"
+#include "util/log.h"
 #include "util/macro.h"
+
+#define N_CALL_FIELDS 3
+
+/* What tells a failed call in an entry of the log; outlives the error. All "" where no call failed. */
+typedef struct CallFields {
+    char action[64];
+    char code[96];
+    char request_id[64];
+} CallFields;
+
+/** call_fields_init() - those of an error; of none when it is NULL. Longer texts are cut. */
+void call_fields_init(CallFields *fields, const AwsError *error);
+
+/** call_fields_put() - AWS_ACTION=, AWS_ERROR_CODE= and REQUEST_ID= for log_full(); @fields must outlive them
+ */
+void call_fields_put(const CallFields *fields, LogField ret_fields[static N_CALL_FIELDS]);
 
 /**
  * explain_error() - one or two sentences about a call that failed for good

@@ -7,7 +7,6 @@
  */
 
 #include "eni/gather.h"
-#include "eni/explain.h"
 #include "util/message-ids.h"
 #include <errno.h>
 #include <stdio.h>
@@ -32,6 +31,7 @@ struct Gather {
     Observation *observation;
     char *error;
     const char *message_id;
+    CallFields failed_call;
 };
 
 Gather *gather_free(Gather *gather)
@@ -52,17 +52,18 @@ Gather *gather_free(Gather *gather)
     return mfree(gather);
 }
 
-static void gather_fail(Gather *gather, const char *message_id, char *text_take)
+static void gather_fail(Gather *gather, const char *message_id, const AwsError *error, char *text_take)
 {
     free(gather->error);
     gather->error = text_take;
     gather->message_id = message_id;
+    call_fields_init(&gather->failed_call, error);
     gather->handler(gather, GATHER_EVENT_FAILED, gather->userdata);
 }
 
 static void gather_fail_errno(Gather *gather, int r)
 {
-    gather_fail(gather, MESSAGE_BOOT_FAILED, strdup(strerror(-r)));
+    gather_fail(gather, NULL, NULL, strdup(strerror(-r)));
 }
 
 static void on_observed(Observation *observation_take, const AwsError *error, const char *what,
@@ -73,7 +74,7 @@ static void on_observed(Observation *observation_take, const AwsError *error, co
     if (error) {
         bool no_role = error->error == -ENOENT && !error->code[0];
 
-        gather_fail(gather, no_role ? MESSAGE_NO_ROLE : explain_message_id(error),
+        gather_fail(gather, no_role ? MESSAGE_NO_ROLE : explain_message_id(error), error,
                     explain_error(error, what));
         return;
     }
@@ -115,7 +116,7 @@ static void on_metadata(int error, const char *text, Metadata *metadata_take, vo
     int r;
 
     if (error < 0) {
-        gather_fail(gather, MESSAGE_IMDS_FAILED, strdup(text));
+        gather_fail(gather, MESSAGE_IMDS_FAILED, NULL, strdup(text));
         return;
     }
 
@@ -224,4 +225,9 @@ const char *gather_error(const Gather *gather)
 const char *gather_message_id(const Gather *gather)
 {
     return gather->message_id;
+}
+
+const CallFields *gather_failed_call(const Gather *gather)
+{
+    return &gather->failed_call;
 }

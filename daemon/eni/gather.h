@@ -4,6 +4,7 @@
 /* From a configuration to the facts: IMDS, then EC2 and Auto Scaling. Owns the session with AWS. */
 
 #include "aws/call.h"
+#include "eni/explain.h"
 #include "eni/observe.h"
 #include "input/config.h"
 #include "input/metadata.h"
@@ -60,7 +61,10 @@ void gather_describe(const Gather *gather, Buf *text);
 /** gather_error() - one or two sentences; NULL unless FAILED */
 const char *gather_error(const Gather *gather);
 
-/** gather_message_id() - MESSAGE_ID of the failure */
+/** gather_message_id() - MESSAGE_ID of the failure; NULL when it has none of its own */
 const char *gather_message_id(const Gather *gather);
+
+/** gather_failed_call() - the call that it failed with, for an entry's fields; empty when there was none */
+const CallFields *gather_failed_call(const Gather *gather);
 
 DEFINE_CLEANUP(Gather, gather_free)

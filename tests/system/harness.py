@@ -10,6 +10,7 @@ Nothing here polls: readiness comes as systemd gets it (sd_notify), the end of
 the process by waiting for it, the state from the daemon's own socket.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -18,6 +19,8 @@ import signal
 import socket
 import subprocess
 import time
+
+from ec2sim.client import ControlError
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 EKSD = os.path.join(BUILD, "multus-eksd")
@@ -225,6 +228,15 @@ def message_ids() -> dict:
 def multus_enis(region, instance=INSTANCE) -> list:
     """The interfaces of a node that the daemon made, by device index."""
     return [eni for eni in region.control.enis(instance) if "multus-eks:instance-id" in eni["tags"]]
+
+
+def fill(region, subnet) -> list:
+    """Interfaces of strangers until the subnet takes no more; their ids."""
+    enis = []
+    with contextlib.suppress(ControlError):
+        while True:
+            enis.append(region.control.post("/foreign-eni", {"subnet": subnet})["id"])
+    return enis
 
 
 def leaked(region) -> list:

@@ -6,12 +6,11 @@ import shutil
 import time
 
 import pytest
-from ec2sim.client import ControlError
 from ec2sim.node import Topology
 from ec2sim.scenario import default_scenario
 
 from fault import IDS, NAMES, POLICIES, owned, ready, settings, told, verdict
-from harness import INSTANCE, NETWORKS, SUBNETS, BootFailed, Daemon, leaked, multus_enis
+from harness import INSTANCE, NETWORKS, SUBNETS, BootFailed, Daemon, fill, leaked, multus_enis
 
 POLICY = pytest.mark.parametrize("policy", POLICIES)
 
@@ -58,15 +57,6 @@ def foreign(region, index) -> str:
     return region.control.post("/foreign-eni", eni)["id"]
 
 
-def fill(region, subnet) -> list:
-    """Interfaces of strangers until the subnet takes no more."""
-    enis = []
-    with contextlib.suppress(ControlError):
-        while True:
-            enis.append(region.control.post("/foreign-eni", {"subnet": subnet})["id"])
-    return enis
-
-
 def remove_all(region, daemon) -> None:
     """As if the node had never had any."""
     for eni in multus_enis(region):
@@ -87,6 +77,9 @@ def test_reading_denied(region, daemon, policy, action):
     region.control.deny(action)
     verdict(daemon, policy, [])
     told(daemon, "AWS_DENIED", action, "role")
+    refused = {(c["action"], c["code"], c["request_id"]) for c in region.control.calls(action.partition(":")[2])}
+    entry, *_ = daemon.log(IDS["AWS_DENIED"])
+    assert (entry["AWS_ACTION"], entry["AWS_ERROR_CODE"], entry["REQUEST_ID"]) in refused
     owned(region)
     region.control.deny()
     ready(region, daemon)
@@ -281,7 +274,10 @@ def test_attachment_limit(region, daemon, policy):
                            "code": "AttachmentLimitExceeded",
                            "message": "Interface count 4 exceeds the limit"})
     verdict(daemon, policy, None)
-    assert len(daemon.log(IDS["ENI_FAILED"])) == 1
+    [entry] = daemon.log(IDS["ENI_FAILED"])
+    call = region.control.calls("AttachNetworkInterface")[-1]
+    assert {key: entry[key] for key in ("AWS_ACTION", "AWS_ERROR_CODE", "REQUEST_ID")} == {
+        "AWS_ACTION": call["action"], "AWS_ERROR_CODE": call["code"], "REQUEST_ID": call["request_id"]}
     told(daemon, "ENI_FAILED", "AttachmentLimitExceeded", "MAX_ENI")
     owned(region)
     region.control.faults()
@@ -414,9 +410,10 @@ def test_device_never_appears(region, daemon, policy):
     daemon.configure(settings(on_failure=policy, attach_timeout="1s", lifecycle_hook="none"))
     region.control.plug(never=[2])
     verdict(daemon, policy, ["eth1", "eth3"])
-    [entry] = daemon.log(IDS["ENI_FAILED"])
-    told(daemon, "ENI_FAILED", "eth2", entry["ENI_ID"], "index 2", "attach_timeout")
+    *_, entry = daemon.log(IDS["LINK_FAILED"])
+    told(daemon, "LINK_FAILED", "eth2", entry["ENI_ID"], "index 2", "attach_timeout")
     told(daemon, "LINK_FAILED", entry["MAC_ADDRESS"])
+    assert daemon.log(IDS["ENI_FAILED"]) == []
     owned(region)
     region.control.plug(never=[])
     ready(region, daemon)
@@ -431,7 +428,7 @@ def test_device_never_appears_and_is_looked_for(region, daemon):
     assert daemon.wait_exit(40) == 1
     assert 17 < time.monotonic() - begin < 30
     assert [e["INTERFACE"] for e in daemon.log(IDS["LINK_SLOW"])] == ["eth2"]
-    told(daemon, "ENI_FAILED", "eth2", "attach_timeout")
+    told(daemon, "LINK_FAILED", "eth2", "attach_timeout")
     owned(region)
     region.control.plug(never=[])
 
@@ -632,7 +629,9 @@ def test_boot_timeout_before_the_device(region, daemon, policy):
                               lifecycle_hook="none"))
     region.control.plug(never=[2])
     verdict(daemon, policy, ["eth1", "eth3"])
-    assert [e["INTERFACE"] for e in daemon.log(IDS["ENI_FAILED"])] == ["eth2"]
+    # whichever of the two is first
+    failed = daemon.log(IDS["ENI_FAILED"]) + daemon.log(IDS["LINK_FAILED"])
+    assert [e["INTERFACE"] for e in failed if e["PRIORITY"] == "3"] == ["eth2"]
     owned(region)
     region.control.plug(never=[])
     ready(region, daemon)

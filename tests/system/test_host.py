@@ -316,5 +316,6 @@ def test_a_device_that_has_not_been_up_is_waited_for(region, daemon):
     daemon.kill()
     daemon.start()
     assert daemon.wait_exit() == 1
-    assert [e["INTERFACE"] for e in daemon.log(message_ids()["ENI_FAILED"])] != []
+    failed = [e for e in daemon.log(message_ids()["LINK_FAILED"]) if e["PRIORITY"] == "3"]
+    assert {e["INTERFACE"] for e in failed} == {"eth3"}
     region.control.gate_off()

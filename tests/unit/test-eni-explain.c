@@ -8,6 +8,30 @@
 #include "lib/test.h"
 #include "util/message-ids.h"
 
+/* They outlive the error; what AWS did not say is no field. */
+static void test_fields(void **state _unused_)
+{
+    char action[] = "DescribeSubnets", code[] = "RequestExpired";
+    AwsError error = {.action = action, .code = code, .request_id = ""};
+    LogField fields[N_CALL_FIELDS];
+    CallFields call;
+
+    call_fields_init(&call, &error);
+    action[0] = code[0] = 'X';
+    call_fields_put(&call, fields);
+    assert_string_equal(fields[0].name, "AWS_ACTION");
+    assert_string_equal(fields[0].value, "DescribeSubnets");
+    assert_string_equal(fields[1].name, "AWS_ERROR_CODE");
+    assert_string_equal(fields[1].value, "RequestExpired");
+    assert_string_equal(fields[2].name, "REQUEST_ID");
+    assert_null(fields[2].value);
+
+    call_fields_init(&call, NULL);
+    call_fields_put(&call, fields);
+    for (size_t i = 0; i < N_CALL_FIELDS; i++)
+        assert_null(fields[i].value);
+}
+
 static void test_text(void **state _unused_)
 {
     static const struct {
@@ -74,6 +98,7 @@ static void test_message_id(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fields),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_hint),
         cmocka_unit_test(test_message_id),
