@@ -20,6 +20,7 @@
 #include "io/http.h"
 #include "manager-private.h"
 #include "serve.h"
+#include "tries.h"
 #include "util/fs.h"
 #include "util/memory.h"
 #include "util/message-ids.h"
@@ -179,6 +180,8 @@ static void manager_finish_boot(Manager *manager, ManagerPhase phase)
     manager->progress_timer = sd_event_source_disable_unref(manager->progress_timer);
     manager_log_clock(manager);
     manager_serve(manager, phase);
+    if (phase != MANAGER_PHASE_FAILED)
+        tries_forget(manager->options.runtime_dir);
     if (manager->lifecycle)
         lifecycle_complete(manager->lifecycle, result);
 }
@@ -214,11 +217,14 @@ static void announce_degraded(Manager *manager, const char *sum)
 
 static void announce_failed(Manager *manager, const char *sum)
 {
-    manager->exit_code = MANAGER_EXIT_FAILURE;
-    log_at(LOG_ERR, 0, MESSAGE_BOOT_FAILED,
-           "Failed: %s. kubelet is not started (on_failure = block); when it is mended: systemctl restart "
-           "multus-eksd",
-           sum);
+    unsigned n = tries_failed(manager->options.runtime_dir);
+
+    manager->exit_code = n < TRIES_MAX ? MANAGER_EXIT_FAILURE : MANAGER_EXIT_GIVEN_UP;
+    log_at(
+        LOG_ERR, 0, MESSAGE_BOOT_FAILED,
+        "Failed: %s. kubelet is not started (on_failure = block; try %u of %u); when it is mended: systemctl "
+        "restart multus-eksd",
+        sum, n, TRIES_MAX);
     (void)sd_notifyf(0, "STATUS=Failed: %s", manager->error);
     open_lifecycle_late(manager);
     manager_finish_boot(manager, MANAGER_PHASE_FAILED);

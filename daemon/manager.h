@@ -8,8 +8,9 @@
 
 typedef struct Manager Manager;
 
-#define MANAGER_EXIT_FAILURE 1
-#define MANAGER_EXIT_CONFIG  78 /* EX_CONFIG of sysexits.h: restarting does not help */
+#define MANAGER_EXIT_FAILURE  1
+#define MANAGER_EXIT_GIVEN_UP 69 /* EX_UNAVAILABLE of sysexits.h: it has been restarted often enough */
+#define MANAGER_EXIT_CONFIG   78 /* EX_CONFIG: restarting does not help */
 
 /* Strings are borrowed and must outlive the manager. */
 typedef struct ManagerOptions {
@@ -28,8 +29,8 @@ Manager *manager_free(Manager *manager);
 /**
  * manager_start() - load the configuration and set the stages going
  *
- * The loop ends by sd_event_exit() with 0 after SIGTERM or SIGINT, MANAGER_EXIT_FAILURE when the boot
- * failed and on_failure is block.
+ * The loop ends by sd_event_exit() with 0 after SIGTERM or SIGINT; when the boot failed and on_failure is
+ * block, with MANAGER_EXIT_FAILURE, or MANAGER_EXIT_GIVEN_UP for the last of TRIES_MAX in a row.
  *
  * Return: 0; MANAGER_EXIT_CONFIG or MANAGER_EXIT_FAILURE when it cannot be started, which has been
  * logged.

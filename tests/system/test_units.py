@@ -99,7 +99,9 @@ def test_sandbox_shows_namespaces_made_later(booted):
 def test_blocked(region, machine):
     region.control.faults(NO_ADDRESS)
     machine.boot()
-    assert machine.show(EKSD, "ActiveState") in ("failed", "activating")
+    machine.wait_until(lambda: machine.show(EKSD, "ActiveState") == "failed")
+    assert machine.show(EKSD, "NRestarts") == "4"
+    assert machine.show("multus-eksd.socket", "ActiveState") == "inactive"
     for unit in (KUBELET, NODEADM, "nodeadm-reconcile.service"):
         assert began(machine, unit) == 0, unit
     assert machine.show(NODEADM, "ActiveState") == "failed"
@@ -116,8 +118,8 @@ def test_blocked(region, machine):
 
     # mended: one command lets the whole of it go
     region.control.faults()
-    machine.systemctl("reset-failed", EKSD)
     machine.systemctl("restart", EKSD)
+    assert machine.show("multus-eksd.socket", "ActiveState") == "active"
     ready = int(machine.show(EKSD, "ActiveEnterTimestampMonotonic"))
     for unit in (NODEADM, "nodeadm-reconcile.service", KUBELET):
         machine.wait_until(lambda unit=unit: began(machine, unit) > ready)
