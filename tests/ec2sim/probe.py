@@ -78,7 +78,7 @@ class Probe:
         return sum(begin <= sent < end for sent, _ in self.lines)
 
 
-def answers(host, address) -> bool:
-    """Whether one ordinary ping of a host comes back, within 0.3 s."""
-    done = host.run(["ping", "-c", "1", "-W", "0.3", address], stdout=subprocess.DEVNULL, check=False)
+def answers(host, address, within=0.3) -> bool:
+    """Whether one ordinary ping of a host comes back, within so many seconds."""
+    done = host.run(["ping", "-c", "1", "-W", str(within), address], stdout=subprocess.DEVNULL, check=False)
     return done.returncode == 0

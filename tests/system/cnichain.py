@@ -91,8 +91,12 @@ def invoke(command, config, environment=None, enter=(), plugin=PLUGIN, text=None
     """One run of a plugin: its result (None: nothing printed), or PluginError."""
     env = {"PATH": PATH, "CNI_COMMAND": command, "CNI_PATH": ":".join(PLUGIN_DIRECTORIES)}
     env.update(environment or {})
-    process = subprocess.run([*enter, plugin], input=json.dumps(config) if text is None else text,
-                             capture_output=True, text=True, env=env, timeout=60, check=False)
+    return result_of(subprocess.run([*enter, plugin], input=json.dumps(config) if text is None else text,
+                                    capture_output=True, text=True, env=env, timeout=60, check=False))
+
+
+def result_of(process):
+    """What a plugin that has ended says: its result, or PluginError."""
     result = json.loads(process.stdout) if process.stdout.strip() else None
     if process.returncode != 0:
         assert result is not None, process.stderr
@@ -105,7 +109,7 @@ class Attachment:
 
     def __init__(self, runtime, config, ifname="net1"):
         self._runtime, self._config, self.ifname = runtime, config, ifname
-        self.pod = Namespace(runtime.host)
+        self.pod = runtime.namespace()
         self.container_id = uuid.uuid4().hex + uuid.uuid4().hex
         self.result = None
 
@@ -120,9 +124,7 @@ class Attachment:
         config = {**plugin, "cniVersion": self._config["cniVersion"], "name": self._config["name"]}
         if previous is not None:
             config["prevResult"] = previous
-        kind = plugin["type"]
-        path = PLUGIN if kind == "multus-eks-ip" else real_plugin(kind)
-        return invoke(command, config, self.environment(), self._runtime.host.enter(), path)
+        return self._runtime.invoke(command, config, self.environment())
 
     def add(self):
         """Each in order, each given the result of the one before."""
@@ -159,6 +161,16 @@ class Runtime(contextlib.ExitStack):
             self.host = Namespace()
             self.callback(self.host.close)
         return self
+
+    def namespace(self):
+        """A pod's."""
+        return Namespace(self.host)
+
+    def invoke(self, command, config, environment):
+        """Run the plugin that @config names, as invoke() does."""
+        kind = config["type"]
+        path = PLUGIN if kind == "multus-eks-ip" else real_plugin(kind)
+        return invoke(command, config, environment, self.host.enter(), path)
 
     def uplink(self, name):
         """An interface that stands for an ENI. Both ends are up: IPv6 addresses settle only then."""

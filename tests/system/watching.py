@@ -42,7 +42,30 @@ def link_nsid(node, name) -> int:
     return json.loads(shown.stdout)[0]["link_netnsid"]
 
 
-class Pod(Namespace):
+class Inside:
+    """What is done in a pod: its run() is subprocess.run() inside, which raises and returns text."""
+
+    def add(self, *addresses, name="net1", more="nodad") -> None:
+        """Addresses with their prefix; @more is for those of IPv6."""
+        self.batch(*(f"address add {a} dev {name} {more if ':' in a else ''}" for a in addresses))
+
+    def remove(self, *addresses, name="net1") -> None:
+        self.batch(*(f"address del {a} dev {name}" for a in addresses))
+
+    def unplug(self, name="net1") -> None:
+        self.batch(f"link del {name}")
+
+    def batch(self, *lines) -> None:
+        """Lines for `ip -batch`."""
+        self.run("ip", "-batch", "-", input="\n".join(lines) + "\n")
+
+    def echoes(self) -> int:
+        """Echo requests that it has received, of both families."""
+        counters = json.loads(self.run("nstat", "-asjz", "IcmpInEchos", "Icmp6InEchos").stdout)["kernel"]
+        return counters["IcmpInEchos"] + counters["Icmp6InEchos"]
+
+
+class Pod(Inside, Namespace):
     """
     @with_veth: whether it has one into the node
     @name: its file in the node's /run/netns
@@ -77,20 +100,6 @@ class Pod(Namespace):
         # an ipvlan has no state of its own
         return link["operstate"] == "UP" or link["linkinfo"]["info_kind"] == "ipvlan"
 
-    def add(self, *addresses, name="net1", more="nodad") -> None:
-        """Addresses with their prefix; @more is for those of IPv6."""
-        self.batch(*(f"address add {a} dev {name} {more if ':' in a else ''}" for a in addresses))
-
-    def remove(self, *addresses, name="net1") -> None:
-        self.batch(*(f"address del {a} dev {name}" for a in addresses))
-
-    def unplug(self, name="net1") -> None:
-        self.batch(f"link del {name}")
-
-    def batch(self, *lines) -> None:
-        """Lines for `ip -batch`."""
-        self.run("ip", "-batch", "-", input="\n".join(lines) + "\n")
-
     def owner(self, name="net1") -> str:
         """What the daemon calls it as the owner of an address on that interface."""
         return f"watch:{self._name or f'nsid{self.nsid()}'}/{name}"
@@ -101,11 +110,6 @@ class Pod(Namespace):
             return link_nsid(self._node, self._veth)
         names = json.loads(self._run_in_node("ip", "-json", "netns", "list"))
         return next(entry for entry in names if entry["name"] == self._name).get("id")
-
-    def echoes(self) -> int:
-        """Echo requests that it has received, of both families."""
-        counters = json.loads(self.run("nstat", "-asjz", "IcmpInEchos", "Icmp6InEchos").stdout)["kernel"]
-        return counters["IcmpInEchos"] + counters["Icmp6InEchos"]
 
     def close(self) -> None:
         """It ends, unless it has done so already."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests that boot real guests, and what is kept of a test that fails."""
 
+import itertools
 import os
 import re
 import sys
@@ -16,27 +17,35 @@ from machines import Machines  # noqa: E402
 
 _LOGS = os.path.join(IMAGE, "logs")
 _REPORTS: list = []
+_OPEN: list = []
 
 
-def _machines(directory, scenario=None):
+def _machines(directory, scenario):
     try:
         with Topology(scenario, plug="guest", nodes=(), tls=str(directory)) as region, \
                 Machines(region, directory) as machines:
+            _OPEN.append(machines)
             yield machines
+            _OPEN.remove(machines)
     except NamespacesUnavailable as error:
         pytest.fail(f"cannot make network namespaces: {error}")
 
 
 @pytest.fixture
-def machines(tmp_path):
-    """The sample region, and the guests of one test."""
-    yield from _machines(tmp_path)
+def scenario():
+    """The region of `machines`; None: the sample."""
+
+
+@pytest.fixture
+def machines(tmp_path, scenario):
+    """A region, and the guests of one test."""
+    yield from _machines(tmp_path, scenario)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """The sample region, and guests for all tests of a file."""
-    yield from _machines(tmp_path_factory.mktemp("machines"))
+    yield from _machines(tmp_path_factory.mktemp("machines"), None)
 
 
 @pytest.fixture
@@ -56,9 +65,7 @@ def pytest_runtest_makereport(item):
     result = outcome.get_result()
     if not result.failed:
         return
-    for fixture in ("machines", "shared"):
-        owner = item.funcargs.get(fixture)
-        for guest in owner.running() if owner else ():
-            name = f"{re.sub(r'[^a-z0-9_]+', '-', item.name)}-{guest.instance}"
-            guest.keep_logs(os.path.join(_LOGS, name))
-            result.sections.append(("guest", f"its logs are in {_LOGS}/{name}"))
+    for guest in itertools.chain.from_iterable(machines.running() for machines in _OPEN):
+        name = f"{re.sub(r'[^a-z0-9_]+', '-', item.name)}-{guest.instance}"
+        guest.keep_logs(os.path.join(_LOGS, name))
+        result.sections.append(("guest", f"its logs are in {_LOGS}/{name}"))
