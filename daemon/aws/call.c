@@ -290,17 +290,22 @@ static int error_of_class(AwsErrorClass class)
     return -EINVAL;
 }
 
-/* No HTTP reply at all. A certificate that is refused will be refused again. */
+/*
+ * No HTTP reply at all. A certificate that is refused will be refused again. A try that was cut short by the
+ * end of the time leaves the error of the one before it, which says more.
+ */
 static void call_on_transport_error(AwsCall *call, const HttpReply *reply)
 {
     char text[512];
 
+    call->ambiguous |= call->mutating && reply->sent;
+    if (reply->error == -ETIMEDOUT && call->error < 0 && time_monotonic() >= call->deadline)
+        return;
     (void)snprintf(text, sizeof(text), "no reply from %s: %s%s",
                    call->aws->endpoints[call->query.service].host, reply->text,
                    reply->error == -EKEYREJECTED ? "; check [aws] ca_file and the clock of this node" : "");
     call_set_error(call, reply->error == -EKEYREJECTED ? AWS_ERROR_FINAL : AWS_ERROR_TRANSIENT, reply->error,
                    text);
-    call->ambiguous |= call->mutating && reply->sent;
 }
 
 /* Whether the service may have done it although the status says otherwise. */

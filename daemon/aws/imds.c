@@ -59,7 +59,7 @@ struct ImdsGet {
     unsigned attempt;
     unsigned token_serial; /* the token that the request went out with */
     bool token_renewed;    /* after a 401 */
-    int error;             /* of the last try */
+    int error;             /* of the last try that came to an end of its own */
     char *text;
     HttpSlot *slot;
     sd_event_source *timer;
@@ -168,6 +168,11 @@ static void get_on_refusal(ImdsGet *get, const HttpReply *reply, bool about_toke
     const char *what = about_token ? "PUT api/token" : "GET";
     char text[512];
 
+    /* Cut short by the end of the time: what the try before it came to says more. */
+    if (reply->error == -ETIMEDOUT && get->error < 0 && time_monotonic() >= get->deadline) {
+        get_fail(get);
+        return;
+    }
     if (reply->error < 0) {
         (void)snprintf(text, sizeof(text), "%s: %s", what, reply->text);
         get_remember(get, reply->error, text);

@@ -55,6 +55,21 @@ def verdict(daemon, policy, up, during=lambda: None) -> None:
     assert daemon.stop() == 0
 
 
+def runs_out_of_time(daemon, policy, word, **more) -> None:
+    """
+    A boot that tries again until boot_timeout ends it, as short a one as the machine allows: with more time,
+    if in what it had no try came to its end.
+    @word: of the debug entry about a try
+    """
+    for seconds in (1, 4, 16):
+        daemon.configure(settings(on_failure=policy, boot_timeout=f"{seconds}s", attach_timeout="1s", **more),
+                         daemon.aws)
+        verdict(daemon, policy, [])
+        if any(word in e["MESSAGE"] for e in daemon.log() if e["PRIORITY"] == "7"):
+            return
+    raise AssertionError(f"no try said {word}\n{daemon.tail()}")
+
+
 def ready(region, daemon, names=NAMES) -> None:
     """A boot that nothing disturbs any more."""
     daemon.start()

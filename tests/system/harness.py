@@ -52,13 +52,14 @@ class Daemon:
         self.config_path = os.path.join(self.directory, "multus-eks.conf")
         self.socket_path = os.path.join(self.directory, "multus-eks.sock")
         self.log_path = os.path.join(self.directory, "log.json")
-        self.process = None
+        self.process = self.aws = None
         self.notified: dict = {}
         self._notify = self._listener = None
         self.configure(config, aws)
 
     def configure(self, config, aws=None) -> None:
         """Write the configuration for the next run."""
+        self.aws = aws
         if aws is None:
             aws = f"ec2_endpoint = {self.node.ec2_url}\n" \
                   f"autoscaling_endpoint = {self.node.autoscaling_url}\n"

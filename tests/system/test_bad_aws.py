@@ -9,7 +9,7 @@ import pytest
 from ec2sim.node import Topology
 from ec2sim.scenario import default_scenario
 
-from fault import IDS, NAMES, POLICIES, owned, ready, settings, told, verdict
+from fault import IDS, NAMES, POLICIES, owned, ready, runs_out_of_time, settings, told, verdict
 from harness import INSTANCE, NETWORKS, SUBNETS, BootFailed, Daemon, fill, leaked, multus_enis
 
 POLICY = pytest.mark.parametrize("policy", POLICIES)
@@ -443,9 +443,8 @@ def test_device_never_appears_and_is_looked_for(region, daemon):
     ({"fail": [{"path": "/latest", "n": 0, "status": 500}]}, "500"),
 ], ids=["absent", "disabled", "no-token-is-good", "garbage", "500"])
 def test_imds_is_no_use(region, daemon, policy, imds, word):
-    daemon.configure(settings(on_failure=policy, boot_timeout="1s", attach_timeout="1s"))
     region.control.put("/imds", imds)
-    verdict(daemon, policy, [])
+    runs_out_of_time(daemon, policy, "imds: ")
     told(daemon, "IMDS_FAILED", "IMDS", word, "enabled")
     assert region.control.calls() == []
     region.control.put("/imds", {"disabled": False, "fail": []})

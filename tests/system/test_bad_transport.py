@@ -6,23 +6,23 @@ import os
 import pytest
 from ec2sim.node import Topology
 
-from fault import owned, settings, told, verdict
+from fault import owned, runs_out_of_time, settings, told, verdict
 from harness import Daemon
 
-SHORT = {"boot_timeout": "1s", "attach_timeout": "1s", "lifecycle_hook": "none"}
 DOWN = "http://127.0.0.1:9"
 
 
 def boot(tmp_path, aws, arguments=()):
     """A region with HTTPS under the endpoints' own names, and a daemon that uses it."""
     region = Topology(tls=str(tmp_path / "tls"), arguments=arguments)
-    return region, lambda: Daemon(region.node, tmp_path, settings(**SHORT), aws=aws)
+    return region, lambda: Daemon(region.node, tmp_path, settings(lifecycle_hook="none"), aws=aws)
 
 
 @pytest.mark.parametrize("name, ca, word", [
     ([], True, None), ([], False, "certificate"), (["--tls-name", "other.example"], True, "name"),
 ], ids=["right", "unknown-ca", "wrong-name"])
 def test_certificate(tmp_path, name, ca, word):
+    """One that is refused is not tried again, however much time there is."""
     region, make = boot(tmp_path, f"ca_file = {tmp_path}/tls/ca.pem\n" if ca else "region = auto\n", name)
     with region:
         daemon = make()
@@ -50,7 +50,7 @@ def test_proxy_that_is_down(tmp_path, monkeypatch, excepted):
             assert daemon.wait_ready()["phase"] == "ready"
             assert daemon.stop() == 0
         else:
-            verdict(daemon, "block", [])
+            runs_out_of_time(daemon, "block", "127.0.0.1 port 9", lifecycle_hook="none")
             told(daemon, "AWS_CALL_FAILED", "127.0.0.1 port 9")
             assert region.control.calls() == [] and region.control.imds_log()
         owned(region)

@@ -288,6 +288,24 @@ static void test_deadline(void **state)
     assert_true(time_monotonic() - started < PATIENCE);
 }
 
+/* A try that the end of the time cuts short tells nothing; what AWS said before it does. */
+static void test_cut_short(void **state)
+{
+    Fixture *fixture = *state;
+    Answer answer = {0}, silent = {0};
+    SCRIPT(fixture, {.status = 503, .body = ERROR("RequestLimitExceeded", "slow down")}, {.how = FAKE_HANG});
+
+    call_delete(fixture, 2 * USEC_PER_SEC, 0, &answer);
+    assert_int_equal(answer.n_tries, 2);
+    assert_string_equal(answer.code, "RequestLimitExceeded");
+    assert_int_equal(answer.class, AWS_ERROR_THROTTLED);
+    assert_true(answer.ambiguous); /* for all that, the second one may have been carried out */
+
+    call_delete(fixture, 300 * USEC_PER_MSEC, 0, &silent);
+    assert_int_equal(silent.error, -ETIMEDOUT);
+    assert_string_equal(silent.code, "");
+}
+
 static void test_expired_credentials(void **state)
 {
     Fixture *fixture = *state;
@@ -449,6 +467,7 @@ int main(void)
         TEST(test_final),
         TEST(test_not_found),
         TEST(test_deadline),
+        TEST(test_cut_short),
         TEST(test_expired_credentials),
         TEST(test_clock_skew),
         TEST(test_no_role),

@@ -226,6 +226,24 @@ static void test_retried(void **state)
     assert_non_null(strstr(late.text, "503"));
 }
 
+/* A try that the end of the time cuts short has no answer of its own: the one before it is told. */
+static void test_cut_short(void **state)
+{
+    Fixture *fixture = *state;
+    Answer answer = {0}, silent = {0};
+
+    fixture->script[0] = (FakeReply){.status = 500};
+    for (size_t i = 1; i < ARRAY_SIZE(fixture->script); i++)
+        fixture->script[i] = (FakeReply){.how = FAKE_HANG};
+    get(fixture, 900 * USEC_PER_MSEC, &answer);
+    assert_int_equal(answer.error, -EIO);
+    assert_non_null(strstr(answer.text, "500"));
+
+    /* Nothing but hanging is told as such. */
+    get(fixture, 300 * USEC_PER_MSEC, &silent);
+    assert_int_equal(silent.error, -ETIMEDOUT);
+}
+
 static void on_metadata(int error, const char *text, Metadata *metadata_take, void *userdata)
 {
     Answer *answer = userdata;
@@ -319,6 +337,7 @@ int main(void)
         TEST(test_token_is_renewed_once),
         cmocka_unit_test(test_final_answers),
         TEST(test_retried),
+        TEST(test_cut_short),
         TEST(test_metadata),
         TEST(test_metadata_missing),
         cmocka_unit_test(test_identity),
