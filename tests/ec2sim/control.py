@@ -118,6 +118,7 @@ class Control:
 
     def _put_clock(self, body) -> dict:
         self._region.clock.offset = float(body["offset"])
+        self._region.clock.stop(bool(body.get("stopped")))
         return {"now": self._world.now().isoformat()}
 
     def _put_imds(self, body) -> dict:

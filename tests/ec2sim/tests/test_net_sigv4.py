@@ -130,4 +130,7 @@ def test_clock_of_the_region(sim):
     status, _, reply = post(sim.ec2, headers, BODY)
     assert status == 400 and reply["Date"] == utc(3600).strftime("%a, %d %b %Y %H:%M:%S GMT")
     assert post(sim.ec2, signed(sim.ec2, BODY, at=utc(3600)), BODY)[0] == 200
+    stopped = [sim.control.put("/clock", {"offset": offset, "stopped": True})["now"] for offset in (0, 0, 1)]
+    assert stopped[0] == stopped[1] != stopped[2]
     sim.control.put("/clock", {"offset": 0})
+    assert post(sim.ec2, signed(sim.ec2, BODY), BODY)[0] == 200
