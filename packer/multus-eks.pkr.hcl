@@ -28,7 +28,8 @@ variable "arch" {
 
 # Empty: the newest that EKS recommends for the version and architecture. What the parameter
 # /aws/service/eks/optimized-ami/VERSION/amazon-linux-2023/ARCH/standard/recommended/image_id says is an
-# AMI to name here, to bake from the same one again.
+# AMI to name here, to bake from the same one again. Name its version and architecture, too: the new AMI is
+# called and tagged after them.
 variable "source_ami" {
   type    = string
   default = ""
@@ -161,15 +162,19 @@ source "amazon-ebs" "al2023" {
   subnet_id     = var.subnet_id
   source_ami    = var.source_ami
 
-  source_ami_filter {
-    filters = {
-      name                = local.base_name
-      architecture        = var.arch
-      root-device-type    = "ebs"
-      virtualization-type = "hvm"
+  # Not beside a certain AMI, which would have to pass the filter as well.
+  dynamic "source_ami_filter" {
+    for_each = var.source_ami == "" ? [local.base_name] : []
+    content {
+      filters = {
+        name                = source_ami_filter.value
+        architecture        = var.arch
+        root-device-type    = "ebs"
+        virtualization-type = "hvm"
+      }
+      owners      = [var.source_ami_owner]
+      most_recent = true
     }
-    owners      = [var.source_ami_owner]
-    most_recent = true
   }
 
   # Of the instance that the image is made on, and of those that are launched from it by default.

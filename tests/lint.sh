@@ -73,11 +73,11 @@ check_shell() {
 
 # Both sources of the template. Its builders want a key to log in with, though nobody does here.
 check_packer() {
-    local key=$log.key template=$log.pkr.hcl arch status=0
+    local key=$log.key template=$log.pkr.hcl variables status=0
     openssl genrsa -traditional -out "$key" 2048 2>/dev/null
     packer/template-1.6.sh >"$template"
-    for arch in x86_64 arm64; do
-        CHECKPOINT_DISABLE=1 packer validate -var debian_key="$key" -var arch="$arch" "$template" || status=1
+    for variables in arch=x86_64 arch=arm64 source_ami=ami-0aaaaaaaaaaaaaaa1; do
+        CHECKPOINT_DISABLE=1 packer validate -var debian_key="$key" -var "$variables" "$template" || status=1
     done
     rm -f "$key" "$template"
     return $status
