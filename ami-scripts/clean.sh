@@ -82,6 +82,9 @@ remove_identity() {
     : >/etc/machine-id
     rm -f /etc/hostname /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
     rm -rf /var/lib/multus-eks/* /etc/eks/nodeadm/udev-net-manager/* /var/lib/dhcp/*
+    # Of this machine's interfaces. A list of devices that the daemon has not written is somebody's own.
+    rm -f /etc/eks/nodeadm.d/50-multus-eks.yaml
+    ! grep -qs '"writtenBy": "multus-eksd' /etc/pcidp/config.json || rm /etc/pcidp/config.json
     if command -v cloud-init >/dev/null 2>&1; then
         cloud-init clean --logs
     fi

@@ -116,6 +116,8 @@ LEFT = {
     "/var/lib/systemd/random-seed": "seed", "/var/log/journal/1/system.journal": "entries",
     "/var/log/cloud-init.log.1.gz": "old", "/var/lib/multus-eks/state.json": "{}",
     "/etc/eks/nodeadm/udev-net-manager/i-0123456789abcdef0/ens5": "cni",
+    "/etc/eks/nodeadm.d/50-multus-eks.yaml": "spec: {}",
+    "/etc/pcidp/config.json": '{\n  "writtenBy": "multus-eksd, see there",\n  "resourceList": []\n}\n',
 }
 #: and what has to stay
 KEPT = {
@@ -157,6 +159,12 @@ def test_clean_twice_and_verify_after(node):
     assert node.run(f"{scripts}/clean.sh").returncode == 0
     assert not changed(once, tree(node))
     assert os.path.exists(node.path(scripts))
+
+
+def test_clean_leaves_somebodys_list_of_devices(node):
+    node.write("/etc/pcidp/config.json", '{"resourceList": []}')
+    assert node.script("clean.sh").returncode == 0
+    assert os.path.exists(node.path("/etc/pcidp/config.json"))
 
 
 def test_clean_refuses_what_others_need(node):
