@@ -102,6 +102,11 @@ def test_blocked(region, machine):
     machine.wait_until(lambda: machine.show(EKSD, "ActiveState") == "failed")
     assert machine.show(EKSD, "NRestarts") == "4"
     assert machine.show("multus-eksd.socket", "ActiveState") == "inactive"
+    # a kubelet that is tried again does not have the boot tried again
+    machine.systemctl("reset-failed", KUBELET)
+    assert machine.systemctl("start", KUBELET, check=False) != 0
+    assert machine.show(EKSD, "ActiveState") == "failed"
+    assert len(machine.journal(f"MESSAGE_ID={message_ids()['BOOT_FAILED']}")) == 5
     for unit in (KUBELET, NODEADM, "nodeadm-reconcile.service"):
         assert began(machine, unit) == 0, unit
     assert machine.show(NODEADM, "ActiveState") == "failed"
