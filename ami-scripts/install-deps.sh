@@ -66,12 +66,21 @@ if [ -n "$list" ]; then
     exit
 fi
 
+# Libraries have other names since Debian 13 and Ubuntu 24.04, which provide the old ones.
+is_installed() {
+    for name in "$1" "$1t64"; do
+        if [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
 # apt is asked only for what is missing, so that a complete machine needs no network.
 if [ "$manager" = apt ]; then
     missing=
     for package in $packages; do
-        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
-        [ "$status" = installed ] || missing="$missing $package"
+        is_installed "$package" || missing="$missing $package"
     done
     [ -n "$missing" ] || exit 0
     if [ "$(id -u)" -ne 0 ]; then
