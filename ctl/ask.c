@@ -6,6 +6,7 @@
  */
 
 #include "ask.h"
+#include "service.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -34,12 +35,34 @@ static int explain_refusal(const ClientReply *reply, const char *socket_path)
     return reply->status == 403 ? -EPERM : -EPROTO;
 }
 
+/*
+ * Only the usual socket is that of the unit. One that was stopped is started by whoever asks; but one that
+ * has failed would only fail once more, and never be there to say why.
+ */
+static bool has_failed(const char *socket_path)
+{
+    _cleanup_root_ Root root = ROOT_NULL;
+    const char *state;
+
+    if (!streq(socket_path, CLIENT_SOCKET) || root_open("/", &root) < 0 || !service_is_down(&root, &state) ||
+        !streq(state, "failed"))
+        return false;
+    fputs(
+        "multus-eksctl: the daemon is not running: multus-eksd.service is failed\n"
+        "See why it ended with 'journalctl -xu multus-eksd', and start it with 'systemctl restart "
+        "multus-eksd'.\n",
+        stderr);
+    return true;
+}
+
 int ask_get(const char *socket_path, const char *path, usec_t timeout, json_t **ret)
 {
     _cleanup_client_reply_ ClientReply reply = CLIENT_REPLY_NULL;
     _cleanup_(client_freep) Client *client = NULL;
     int r;
 
+    if (has_failed(socket_path))
+        return -ENOENT;
     r = client_new(&client, socket_path, "multus-eksctl/" VERSION);
     if (r < 0) {
         fputs("multus-eksctl: out of memory\n", stderr);

@@ -12,6 +12,7 @@
 #include "client/client.h"
 #include "doctor.h"
 #include "io/rtnl.h"
+#include "service.h"
 #include "util/fs.h"
 #include "util/inaddr.h"
 #include <errno.h>
@@ -44,14 +45,21 @@ static void report_phase(const Doctor *doctor, const json_t *status)
                    "not ready yet: %s", phase ? phase : "no phase");
 }
 
-static void check_daemon(const Doctor *doctor)
+static void ask_daemon(const Doctor *doctor)
 {
     _cleanup_client_reply_ ClientReply reply = CLIENT_REPLY_NULL;
     _cleanup_(client_freep) Client *client = NULL;
+    const char *state;
     char path[PATH_MAX];
     ClientError error;
     int r;
 
+    if (!doctor->socket_path && service_is_down(&doctor->root, &state)) {
+        doctor_add(doctor->report, DOCTOR_FAIL, "daemon",
+                   "  journalctl -xu multus-eksd\nWhen the cause is mended:\n  systemctl restart multus-eksd",
+                   "multus-eksd.service is %s", state);
+        return;
+    }
     (void)snprintf(path, sizeof(path), "%s%s",
                    streq(doctor->root.path, "/") || doctor->socket_path ? "" : doctor->root.path,
                    doctor->socket_path ? doctor->socket_path : CLIENT_SOCKET);
@@ -64,7 +72,11 @@ static void check_daemon(const Doctor *doctor)
                    r == -ENOMEM ? "out of memory" : error.message);
     else
         report_phase(doctor, reply.document);
+}
 
+static void check_daemon(const Doctor *doctor)
+{
+    ask_daemon(doctor);
     if (root_exists(&doctor->root, READY_FILE))
         doctor_ok(doctor->report, "gate.ready", "kubelet may start (%s)", READY_FILE);
     else

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The units as systemd lives with them: kubelet waits for READY, and the daemon's end does not stop it."""
 
+import subprocess
+
 import pytest
 
 import machine as machines
@@ -145,6 +147,15 @@ def test_continue(region, machine):
     assert "(default_enis - 2)" in seen(machine, "nodeadm")
 
 
+def looked(machine, *words) -> str:
+    """What a command prints that finds no daemon, and does not have it started: that would make interfaces."""
+    state, pid = machine.show(EKSD, "ActiveState"), machine.show(EKSD, "ExecMainPID")
+    result = machine.run("multus-eksctl", *words, check=False, stderr=subprocess.STDOUT)
+    assert result.returncode == 1
+    assert (machine.show(EKSD, "ActiveState"), machine.show(EKSD, "ExecMainPID")) == (state, pid)
+    return result.stdout
+
+
 def test_wrong_configuration(machine):
     """It does not come right by trying again, so it is not tried again."""
     machine.configure("[daemon]\nlog_lvl = info\n")
@@ -153,6 +164,8 @@ def test_wrong_configuration(machine):
     assert machine.show(EKSD, "NRestarts") == "0"
     assert began(machine, KUBELET) == 0
     assert machine.systemctl("start", KUBELET, check=False) != 0
+    for command in ("status", "addresses", "doctor"):
+        assert "multus-eksd.service is failed" in looked(machine, command)
 
 
 # -- whatever befalls the daemon -------------------------------------------
@@ -177,8 +190,12 @@ def test_kubelet_goes_on(region, booted, words):
 def test_kubelet_starts_without_a_daemon_that_was_ready(booted):
     """In this boot the interfaces were made: a daemon that is stopped is no reason to keep a node out."""
     booted.systemctl("stop", EKSD)
+    assert "multus-eksd.service is inactive" in looked(booted, "doctor")
     booted.systemctl("restart", KUBELET)
     assert booted.show(KUBELET, "ActiveState") == "active"
+    # whoever asks has it started
+    booted.run("multus-eksctl", "status", check=False)
+    booted.wait_until(lambda: booted.show(EKSD, "ActiveState") == "active")
 
 
 def test_upgrade(region, booted):
