@@ -95,7 +95,7 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
     FakeCall *call = note(registrar, false, address, owner);
 
     assert(deadline == USEC_INFINITY);
-    (void)snprintf(call->ifname, sizeof(call->ifname), "%s", interface);
+    (void)snprintf(call->ifname, sizeof(call->ifname), "%s", interface ?: "");
     if (registrar->refuse)
         call->status = registrar->refuse;
     else
