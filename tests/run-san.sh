@@ -18,7 +18,7 @@ status=0
 printf '%s\0' "$@" | xargs -0 -P 2 -n 1 sh -c '
     output=$("$0" -m pytest -q -rs "$1" 2>&1)
     status=$?
-    printf "%s: %s\n" "$1" "$output"
+    printf "%s\n%s\n" "$1" "$output"
     [ "$status" -eq 0 ] || [ "$status" -eq 5 ]' "${PYTHON:-/usr/bin/python3}" || status=1
 
 for report in "$reports"/report*; do
