@@ -215,16 +215,27 @@ static void announce_degraded(Manager *manager, const char *sum)
     memory_give_back();
 }
 
+/* multus-eksd.service notes there that an earlier run in this boot was ready, upon which kubelet was let go.
+ */
+static bool was_ready(const Manager *manager)
+{
+    char path[PATH_MAX];
+
+    return fs_path(path, "%s/ready", manager->options.runtime_dir) == 0 && access(path, F_OK) == 0;
+}
+
 static void announce_failed(Manager *manager, const char *sum)
 {
     unsigned n = tries_failed(manager->options.runtime_dir);
 
     manager->exit_code = n < TRIES_MAX ? MANAGER_EXIT_FAILURE : MANAGER_EXIT_GIVEN_UP;
-    log_at(
-        LOG_ERR, 0, MESSAGE_BOOT_FAILED,
-        "Failed: %s. kubelet is not started (on_failure = block; try %u of %u); when it is mended: systemctl "
-        "restart multus-eksd",
-        sum, n, TRIES_MAX);
+    log_at(LOG_ERR, 0, MESSAGE_BOOT_FAILED,
+           "Failed: %s. kubelet %s (on_failure = block; try %u of %u); when it is mended: systemctl restart "
+           "multus-eksd",
+           sum,
+           was_ready(manager) ? "was started before and goes on, but no pod address is registered"
+                              : "is not started",
+           n, TRIES_MAX);
     (void)sd_notifyf(0, "STATUS=Failed: %s", manager->error);
     open_lifecycle_late(manager);
     manager_finish_boot(manager, MANAGER_PHASE_FAILED);

@@ -198,6 +198,19 @@ def test_kubelet_starts_without_a_daemon_that_was_ready(booted):
     booted.wait_until(lambda: booted.show(EKSD, "ActiveState") == "active")
 
 
+def test_kubelet_is_not_said_to_wait_when_it_runs(region, booted):
+    """AWS refuses when the daemon is started once more."""
+    before = identity(booted)
+    region.control.deny("ec2:DescribeInstances")
+    booted.systemctl("restart", EKSD, check=False)
+    text = booted.journal(f"MESSAGE_ID={message_ids()['BOOT_FAILED']}")[0]["MESSAGE"]
+    assert "kubelet was started before and goes on" in text and "not started" not in text
+    assert identity(booted) == before
+    region.control.deny()
+    booted.systemctl("restart", EKSD)
+    assert booted.status()["phase"] == "ready" and identity(booted) == before
+
+
 def test_upgrade(region, booted):
     """As a package would do it: files, then what systemd is to know of them, then the daemon."""
     before = identity(booted)
