@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Run test files of pytest, two at a time, on programs built with the sanitizers. What those find is a
-# failure whatever the test thinks of it: a program that was killed or whose end nobody looks at, too.
+# Run test files of pytest, three at a time since most of them wait, on programs built with the sanitizers.
+# What those find is a failure whatever the test thinks of it: of a program that was killed or whose end
+# nobody looks at, too.
 #
 #   BUILD=build-san run-san.sh FILE...
 set -u
@@ -15,7 +16,7 @@ status=0
 
 # A file without a test for this machine is none that failed (5). Each one's lines are kept together.
 # shellcheck disable=SC2016  # the inner shell's
-printf '%s\0' "$@" | xargs -0 -P 2 -n 1 sh -c '
+printf '%s\0' "$@" | xargs -0 -P 3 -n 1 sh -c '
     output=$("$0" -m pytest -q -rs "$1" 2>&1)
     status=$?
     printf "%s\n%s\n" "$1" "$output"
