@@ -24,6 +24,8 @@ printf '%s\0' "$@" | xargs -0 -P 3 -n 1 sh -c '
 
 for report in "$reports"/report*; do
     [ -e "$report" ] || continue
+    # It ended while strace was attached, which some tests do: then leaks cannot be looked for.
+    ! grep -q 'LeakSanitizer has encountered a fatal error' "$report" || continue
     sed 's/^/  /' "$report"
     status=1
 done
