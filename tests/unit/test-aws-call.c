@@ -295,7 +295,7 @@ static void test_cut_short(void **state)
     Answer answer = {0}, silent = {0};
     SCRIPT(fixture, {.status = 503, .body = ERROR("RequestLimitExceeded", "slow down")}, {.how = FAKE_HANG});
 
-    call_delete(fixture, 2 * USEC_PER_SEC, 0, &answer);
+    call_delete(fixture, 3 * USEC_PER_SEC, 0, &answer);
     assert_int_equal(answer.n_tries, 2);
     assert_string_equal(answer.code, "RequestLimitExceeded");
     assert_int_equal(answer.class, AWS_ERROR_THROTTLED);
