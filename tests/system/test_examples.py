@@ -190,6 +190,8 @@ def test_device_plugin_resource():
     assert pod["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"] == network["metadata"]["name"]
     variable = "PCIDEVICE_" + resource.upper().translate(str.maketrans("./-", "___"))
     assert f"${variable}" in main["command"][2]
+    # vfio without an IOMMU opens for nobody else
+    assert "SYS_RAWIO" in main["securityContext"]["capabilities"]["add"]
 
 
 def test_device_plugin_file():
