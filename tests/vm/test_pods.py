@@ -161,26 +161,25 @@ def test_ipvlan_in_l3_mode(runtimes, guests, host):
 
 
 def test_host_device(runtimes, guests, host, shared):
-    """A pod has eth3's device for itself, by PCI address, meanwhile the daemon is restarted; then it is back."""
+    """A pod has eth3's device for itself, by PCI address, while the daemon is restarted; then it is back."""
     guest, runtime = guests[0], runtimes[0]
     eni = by_network(shared.region, guest.instance)["eth3"]
     device = next(i for i in guest.status()["interfaces"] if i["name"] == "eth3")
-    own, more = eni["ipv4"][0], "10.0.30.200"
-    config = network(f"{own}/24", f"{more}/24", plugin={"type": "host-device", "pciBusID": device["pci_address"]},
+    address = "10.0.30.200"
+    config = network(f"{address}/24", plugin={"type": "host-device", "pciBusID": device["pci_address"]},
                      routes=[{"dst": "10.0.0.0/16", "gw": "10.0.30.1"}])
-    # the ENI's own address needs nobody to register it, and nobody may
-    config["plugins"][1] = {"type": "multus-eks-ip", "master": "eth3"}
+    config["plugins"][1]["master"] = "eth3"
     attachment = runtime.attach(config)
     attachment.add()
     assert "eth3" not in guest.links()
-    assert owners(guest) == {more: attachment.owner}
-    assert answers(host, own, 3) and answers(host, more, 3)
+    assert owners(guest) == {address: attachment.owner}
+    assert answers(host, address, 3)
     guest.run("systemctl restart multus-eksd")
     status = guest.status()
     assert status["phase"] == "ready"
     assert {i["name"]: i["state"] for i in status["interfaces"]} == {"eth1": "up", "eth2": "up", "eth3": "away"}
-    assert owners(guest) == {more: attachment.owner}
+    assert owners(guest) == {address: attachment.owner}
     attachment.delete()
-    wait_unassigned(guest, more)
+    wait_unassigned(guest, address)
     until(lambda: {i["state"] for i in guest.status()["interfaces"]} == {"up"}, "eth3 up again")
     check_links(guest.links(), {"eth3": eni})
