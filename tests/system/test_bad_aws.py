@@ -77,7 +77,8 @@ def test_reading_denied(region, daemon, policy, action):
     region.control.deny(action)
     verdict(daemon, policy, [])
     told(daemon, "AWS_DENIED", action, "role")
-    refused = {(c["action"], c["code"], c["request_id"]) for c in region.control.calls(action.partition(":")[2])}
+    calls = region.control.calls(action.partition(":")[2])
+    refused = {(c["action"], c["code"], c["request_id"]) for c in calls}
     entry, *_ = daemon.log(IDS["AWS_DENIED"])
     assert (entry["AWS_ACTION"], entry["AWS_ERROR_CODE"], entry["REQUEST_ID"]) in refused
     owned(region)

@@ -148,7 +148,7 @@ def test_continue(region, machine):
 
 
 def looked(machine, *words) -> str:
-    """What a command prints that finds no daemon, and does not have it started: that would make interfaces."""
+    """What a command prints that finds no daemon, and has none started: that would make interfaces."""
     state, pid = machine.show(EKSD, "ActiveState"), machine.show(EKSD, "ExecMainPID")
     result = machine.run("multus-eksctl", *words, check=False, stderr=subprocess.STDOUT)
     assert result.returncode == 1
