@@ -82,7 +82,8 @@ def network(*addresses, plugin=None, registered=True, routes=()) -> dict:
     first = {**(plugin or {"type": "ipvlan", "master": "eth1"}),
              "ipam": {"type": "static", "addresses": [{"address": a} for a in addresses],
                       "routes": list(routes)}}
-    return {"cniVersion": "1.0.0", "name": "oam", "plugins": [first] + [{"type": "multus-eks-ip"}] * registered}
+    ours = [{"type": "multus-eks-ip"}] if registered else []
+    return {"cniVersion": "1.0.0", "name": "oam", "plugins": [first, *ours]}
 
 
 def owners(guest) -> dict:

@@ -37,7 +37,8 @@ def check_bound(machines, guest) -> None:
     """The two are with their drivers and no network devices, the others are as they were."""
     status = guest.status()
     assert status["phase"] == "ready"
-    assert {i["name"]: i["state"] for i in status["interfaces"]} == {"eth1": "up", "eth2": "bound", "eth3": "bound"}
+    states = {i["name"]: i["state"] for i in status["interfaces"]}
+    assert states == {"eth1": "up", "eth2": "bound", "eth3": "bound"}
     assert bound(guest) == {"eth1": "virtio-pci", **DRIVERS}
     # slot 5 is the primary interface's, then come those of the device indexes
     assert [i["pci_address"] for i in status["interfaces"]] == [f"0000:00:0{n}.0" for n in (6, 7, 8)]
@@ -49,7 +50,7 @@ def check_bound(machines, guest) -> None:
 
 
 def test_drivers(machines, node):
-    """Bound at the first boot, still so when the daemon is restarted, anew after a reboot; then given back."""
+    """Bound at the first boot, still so when the daemon is restarted, anew after a reboot; given back."""
     check_bound(machines, node)
     check_unmanaged(node, ["eth1"])
     check_kubelet(node, ["eth1"])

@@ -39,8 +39,8 @@ def check_blocked(guest) -> None:
     for unit, state in (("kubelet", "inactive"), ("nodeadm-run", "failed")):
         found = guest.property(unit, "ActiveState", "ExecMainStartTimestampMonotonic")
         assert found == {"ActiveState": state, "ExecMainStartTimestampMonotonic": "0"}, unit
-    daemon = guest.property("multus-eksd", "ActiveState", "Result", "ExecMainStatus", "NRestarts")
-    assert daemon == {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "69", "NRestarts": "4"}
+    wanted = {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "69", "NRestarts": "4"}
+    assert guest.property("multus-eksd", *wanted) == wanted
 
 
 def check_said(guest, name, priority="3", **fields) -> list:
@@ -50,7 +50,8 @@ def check_said(guest, name, priority="3", **fields) -> list:
     """
     entries = guest.journal("-u", "multus-eksd", f"MESSAGE_ID={IDS[name]}")
     assert entries
-    fields |= {"PRIORITY": priority, "SYSLOG_IDENTIFIER": "multus-eksd", "_SYSTEMD_UNIT": "multus-eksd.service"}
+    fields |= {"PRIORITY": priority, "SYSLOG_IDENTIFIER": "multus-eksd",
+               "_SYSTEMD_UNIT": "multus-eksd.service"}
     for entry in entries:
         assert {key: entry.get(key) for key in fields} == fields
     explained = guest.run(f"journalctl -b -x --no-pager -n 1 MESSAGE_ID={IDS[name]}")
@@ -73,7 +74,8 @@ def test_subnet_full(machines):
     check_blocked(guest)
     check_status(guest, "Failed", "eth2")
     causes = check_said(guest, "ENI_FAILED", SUBNET_ID=SUBNETS[1], NETWORK="eth2", INTERFACE="eth2",
-                        AWS_ACTION="CreateNetworkInterface", AWS_ERROR_CODE="InsufficientFreeAddressesInSubnet")
+                        AWS_ACTION="CreateNetworkInterface",
+                        AWS_ERROR_CODE="InsufficientFreeAddressesInSubnet")
     requests = {call["request_id"] for call in machines.control.calls("CreateNetworkInterface")}
     entries = guest.journal(f"MESSAGE_ID={IDS['ENI_FAILED']}", "--output-fields=REQUEST_ID")
     assert len(causes) == 5 and {entry["REQUEST_ID"] for entry in entries} <= requests
@@ -101,12 +103,12 @@ def test_no_role(machines):
 
 def test_degraded(machines):
     """
-    on_failure = continue: kubelet starts all the same, and the node says what it lacks. Here there is no IOMMU,
-    and the kernel's vfio takes no device without one.
+    on_failure = continue: kubelet starts all the same, and the node says what it lacks. Here there is no
+    IOMMU, and the kernel's vfio takes no device without one.
     """
-    guest = machines.switch_on(config=f"[daemon]\non_failure = continue\n{NETWORKS}"
-                                      f"[network oam]\nsubnets = {SUBNETS[0]}\nifname = eth1\n"
-                                      f"[network n6]\nsubnets = {SUBNETS[1]}\nifname = eth2\ndriver = vfio-pci\n",
+    networks = f"[network oam]\nsubnets = {SUBNETS[0]}\nifname = eth1\n" \
+               f"[network n6]\nsubnets = {SUBNETS[1]}\nifname = eth2\ndriver = vfio-pci\n"
+    guest = machines.switch_on(config=f"[daemon]\non_failure = continue\n{NETWORKS}{networks}",
                                files={"etc/modules-load.d/dpdk.conf": "vfio-pci\n"})
     guest.wait_boot()
     assert guest.status()["phase"] == "degraded"
@@ -114,7 +116,8 @@ def test_degraded(machines):
     check_kubelet(guest, NAMES[:1])
     # what nobody can use was given back to its driver, and taken away again
     text, = check_said(guest, "LINK_FAILED", NETWORK="n6", INTERFACE="eth2", SUBNET_ID=SUBNETS[1])
-    assert "vfio-pci does not take the PCI device 0000:00:07.0" in text and "enable_unsafe_noiommu_mode" in text
+    assert "vfio-pci does not take the PCI device 0000:00:07.0" in text
+    assert "enable_unsafe_noiommu_mode" in text
     enis = by_network(machines.region, guest.instance)
     assert set(enis) == {"oam"} and leaked(machines.region) == []
     check_links(guest.links(), {"eth1": enis["oam"]})

@@ -146,8 +146,8 @@ def test_floating_address_that_nobody_removes(runtimes, guests, host):
 def test_ipvlan_in_l3_mode(runtimes, guests, host):
     """The host routes what such a pod sends: by eth2, where the interface has an address of its own."""
     address = "10.0.20.200"
-    attachment = runtimes[0].attach(network(
-        f"{address}/32", plugin={"type": "ipvlan", "master": "eth2", "mode": "l3"}, routes=[{"dst": "0.0.0.0/0"}]))
+    plugin = {"type": "ipvlan", "master": "eth2", "mode": "l3"}
+    attachment = runtimes[0].attach(network(f"{address}/32", plugin=plugin, routes=[{"dst": "0.0.0.0/0"}]))
     attachment.add()
     assert owners(guests[0]) == {address: attachment.owner}
     assert answers(host, address, 3)
@@ -177,7 +177,8 @@ def test_host_device(runtimes, guests, host, shared):
     guest.run("systemctl restart multus-eksd")
     status = guest.status()
     assert status["phase"] == "ready"
-    assert {i["name"]: i["state"] for i in status["interfaces"]} == {"eth1": "up", "eth2": "up", "eth3": "away"}
+    states = {i["name"]: i["state"] for i in status["interfaces"]}
+    assert states == {"eth1": "up", "eth2": "up", "eth3": "away"}
     assert owners(guest) == {address: attachment.owner}
     attachment.delete()
     wait_unassigned(guest, address)
