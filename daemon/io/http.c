@@ -504,6 +504,13 @@ static CURLcode option_set(CURL *easy, const Option *option)
     return CURLE_UNKNOWN_OPTION;
 }
 
+/* A mask of bits before libcurl 7.85, which Ubuntu 22.04 has. */
+#if LIBCURL_VERSION_NUM >= 0x075500
+#define PROTOCOLS POINTER(CURLOPT_PROTOCOLS_STR, "http,https")
+#else
+#define PROTOCOLS LONG(CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS)
+#endif
+
 static int slot_set_options(HttpSlot *slot, const HttpRequest *request)
 {
     const Http *http = slot->http;
@@ -513,7 +520,7 @@ static int slot_set_options(HttpSlot *slot, const HttpRequest *request)
         POINTER(CURLOPT_SHARE, http->share),
         POINTER(CURLOPT_ERRORBUFFER, slot->error),
         POINTER(CURLOPT_URL, request->url),
-        POINTER(CURLOPT_PROTOCOLS_STR, "http,https"),
+        PROTOCOLS,
         LONG(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1),
         LONG(CURLOPT_NOSIGNAL, 1),
         LONG(CURLOPT_FOLLOWLOCATION, 0),
