@@ -12,15 +12,12 @@
  * which keeps them in memory and out of other queues' batches; what is wanted of them may change meanwhile.
  *
  * How a call ends for each of its registrations is told to the registrar: assigned, failed, released,
- * lost. A refusal for the sake of one address does not touch the others: they are as they were, and so go
- * out again.
+ * lost (moves of IPv6 and giving back: queue-move.c). A refusal for the sake of one address does not touch
+ * the others: they are as they were, and so go out again.
  */
 
-#include "register/queue.h"
-#include "register/batch.h"
-#include "register/move6.h"
+#include "register/queue-private.h"
 #include "register/refusal.h"
-#include "register/registrar-private.h"
 #include "register/wait.h"
 #include "util/log.h"
 #include "util/message-ids.h"
@@ -32,27 +29,6 @@
 #define MEMORY_PAUSE   USEC_PER_SEC
 #define UNASSIGN_PAUSE (30 * USEC_PER_SEC) /* after EC2 would not */
 #define CONFLICTS_MAX  3u
-
-typedef enum QueueState {
-    QUEUE_IDLE,
-    QUEUE_GATHERING,
-    QUEUE_CALLING,
-    _QUEUE_STATE_MAX,
-} QueueState;
-
-struct Queue {
-    Registrar *registrar;
-    Interface *interface;
-    QueueState state;
-    Batch batch; /* of the call */
-    AwsCall *call;
-    Move6 *move;
-    sd_event_source *defer;
-    sd_event_source *timer;
-    usec_t timer_at;       /* CLOCK_REALTIME; USEC_INFINITY: not armed */
-    bool full[2];          /* EC2 said so, by family: make room first */
-    unsigned next_suspect; /* number of the next half */
-};
 
 static void queue_set_state(Queue *queue, QueueState state)
 {
@@ -81,11 +57,7 @@ void queue_kick(Queue *queue)
 
 /* ------------------------------------------------------------------ the end of a call */
 
-/*
- * The batch is taken out of the queue and its registrations are no longer in flight. One that was told
- * to go to another interface meanwhile is that one's business from now on.
- */
-static Batch queue_take_batch(Queue *queue)
+Batch queue_take_batch(Queue *queue)
 {
     Batch batch = queue->batch;
     size_t n = 0;
@@ -106,13 +78,13 @@ static Batch queue_take_batch(Queue *queue)
     return batch;
 }
 
-static void queue_call_ended(Queue *queue)
+void queue_call_ended(Queue *queue)
 {
     queue_set_state(queue, QUEUE_GATHERING);
     (void)sd_event_source_set_enabled(queue->defer, SD_EVENT_ONESHOT);
 }
 
-static void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *address)
+void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *address)
 {
     const char *id = error->class == AWS_ERROR_DENIED      ? MESSAGE_AWS_DENIED
                      : error->class == AWS_ERROR_THROTTLED ? MESSAGE_AWS_THROTTLED
@@ -142,7 +114,7 @@ static bool is_moving(const Registration *r)
     return r->previous_interface && !streq(r->previous_interface, r->network_interface_id);
 }
 
-static void queue_fail(Queue *queue, Registration *registration, const AwsError *error)
+void queue_fail(Queue *queue, Registration *registration, const AwsError *error)
 {
     char text[REFUSAL_TEXT];
     ProtocolError refusal = refusal_explain(error, text);
@@ -465,131 +437,6 @@ static void on_looked(const AwsReply *reply, void *userdata)
     queue_call_ended(queue);
 }
 
-/* ------------------------------------------------------------------ moving */
-
-static void log_stranded(const Queue *queue, const Registration *r, const char *holder)
-{
-    char text[IN_ADDR_TEXT];
-    const LogField fields[] = {
-        {"ENI_ID", queue->interface->id},
-        {"HOLDER_ENI_ID", holder},
-        {"ADDRESS", in_addr_format(&r->address, text)},
-    };
-
-    log_full(LOG_ERR, 0, MESSAGE_ADDRESS_STRANDED, fields, ARRAY_SIZE(fields),
-             "%s was taken from %s, could not be assigned to %s, and could not be given back", text, holder,
-             queue->interface->id);
-}
-
-/* together: it was refused with others, one of which may be at fault */
-static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const Move6Result *result,
-                      bool together)
-{
-    static const ProtocolError others = {409, "reserved",
-                                         "the address is on another instance's first network interface"};
-
-    r->doubt = REGISTRATION_DOUBT_NONE;
-    /* Except for UNTOLD, where it is now is known; and one that is stranded has been told of. */
-    if (outcome != MOVE6_UNTOLD && r->taken_from) {
-        r->taken_from = mfree(r->taken_from);
-        queue->registrar->dirty = true;
-        waits_flush(queue->registrar);
-    }
-    switch (outcome) {
-    case MOVE6_FREE: break; /* it goes out again */
-    case MOVE6_MOVED: registrar_assigned(queue->registrar, r); break;
-    case MOVE6_OURS:
-        r->fetched = false;
-        registrar_assigned(queue->registrar, r);
-        break;
-    case MOVE6_UNTOLD: r->doubt = REGISTRATION_DOUBT_UNTOLD; break;
-    case MOVE6_LATER: r->doubt = REGISTRATION_DOUBT_CONFLICT; break;
-    case MOVE6_OTHERS: registrar_failed(queue->registrar, r, &others, false); break;
-    case MOVE6_STRANDED:
-    case MOVE6_REFUSED:
-        if (together && outcome == MOVE6_REFUSED) {
-            r->doubt = REGISTRATION_DOUBT_CONFLICT;
-            r->alone = true;
-            break;
-        }
-        if (outcome == MOVE6_STRANDED)
-            log_stranded(queue, r, result->holder);
-        queue_log_refusal(queue, result->error, &r->address);
-        queue_fail(queue, r, result->error);
-        break;
-    }
-}
-
-static bool is_refused_together(const Move6Result *result, size_t n)
-{
-    size_t n_refused = 0;
-
-    for (size_t i = 0; i < n; i++)
-        n_refused += result->outcomes[i] == MOVE6_REFUSED;
-    return n_refused > 1 && refusal_scope(result->error) == REFUSAL_SCOPE_ADDRESSES;
-}
-
-static void on_moved(const Move6Result *result, void *userdata)
-{
-    Queue *queue = userdata;
-    _cleanup_(freep) Registration **all = NULL;
-    _cleanup_batch_ Batch batch = BATCH_NULL;
-    size_t n = queue->batch.n, i = 0;
-    bool together = is_refused_together(result, n);
-
-    /* The batch comes back without those that went elsewhere; the outcomes are those of all. */
-    all = calloc(n, sizeof(*all));
-    if (all)
-        memcpy(all, queue->batch.registrations, n * sizeof(*all));
-    batch = queue_take_batch(queue);
-    for (size_t j = 0; j < batch.n; j++) {
-        while (all && all[i] != batch.registrations[j])
-            i++;
-        /* Without memory nothing is known, and it goes out again. */
-        moved_one(queue, batch.registrations[j], all ? result->outcomes[i++] : MOVE6_FREE, result, together);
-    }
-    queue_call_ended(queue);
-}
-
-/* On disk before it is done: a daemon that is killed between taking and assigning has to know of it. */
-static void on_taking(const char *holder, const Move6Outcome *outcomes, void *userdata)
-{
-    const Queue *queue = userdata;
-
-    for (size_t i = 0; i < queue->batch.n; i++)
-        if (outcomes[i] == MOVE6_REFUSED)
-            (void)replace_string(&queue->batch.registrations[i]->taken_from, holder);
-    queue->registrar->dirty = true;
-    waits_write(queue->registrar);
-}
-
-/* ------------------------------------------------------------------ giving back what was taken */
-
-static void on_returned(const AwsReply *reply, void *userdata)
-{
-    Queue *queue = userdata;
-    Registration *r = queue->batch.registrations[0];
-    _cleanup_batch_ Batch batch = queue_take_batch(queue);
-    const AwsError *error = reply->error;
-    bool own;
-
-    /* In use: it is there, or somebody else has it by now. */
-    if (error && error->class != AWS_ERROR_ADDRESS_IN_USE && error->class != AWS_ERROR_NOT_FOUND) {
-        queue_log_refusal(queue, error, &r->address);
-        log_stranded(queue, r, r->taken_from);
-    }
-    own = streq(r->taken_from, queue->interface->id);
-    r->doubt = REGISTRATION_DOUBT_NONE;
-    r->taken_from = mfree(r->taken_from);
-    if (batch.n > 0 && r->state != REGISTRATION_WANTED)
-        registrar_released(queue->registrar, r);
-    else if (batch.n > 0 && own && !error)
-        registrar_assigned(queue->registrar, r);
-    else if (batch.n > 0 && own && waits_deadline(queue->registrar, &r->address) == 0)
-        registrar_lost(queue->registrar, r); /* else it is asked for anew */
-    queue_call_ended(queue);
-}
-
 /* ------------------------------------------------------------------ the next call */
 
 static int queue_query(const Queue *queue, const Batch *batch, AwsQuery *ret)
@@ -637,32 +484,6 @@ static int queue_call(Queue *queue, const Batch *batch, AwsHandler handler)
                     &queue->call);
 }
 
-static int queue_move(Queue *queue, Batch *batch)
-{
-    InAddr addresses[MOVE6_MAX];
-    bool alone = false;
-    size_t n = 0;
-
-    /* Taking from others is what two nodes can do in turns; those that must wait are left out. */
-    for (size_t i = 0; i < batch->n && n < MOVE6_MAX && !alone; i++) {
-        Registration *r = batch->registrations[i];
-
-        if (r->alone && n > 0)
-            continue;
-        registrar_fetch(queue->registrar, r);
-        if (r->not_before > registrar_now(queue->registrar))
-            continue;
-        alone = r->alone;
-        batch->registrations[n] = r;
-        addresses[n++] = r->address;
-    }
-    batch->n = n;
-    if (n == 0)
-        return -EAGAIN;
-    return move6_new(&queue->move, queue->registrar->aws, queue->interface->id, addresses, n, on_taking,
-                     on_moved, queue);
-}
-
 static int queue_begin(Queue *queue, Batch *batch)
 {
     RegistrarStatistics *statistics = &queue->registrar->statistics;
@@ -680,7 +501,7 @@ static int queue_begin(Queue *queue, Batch *batch)
         return queue_call(queue, batch, on_unassigned);
     case BATCH_LOOK: return queue_call(queue, batch, on_looked);
     case BATCH_MOVE: return queue_move(queue, batch);
-    case BATCH_RETURN: return queue_call(queue, batch, on_returned);
+    case BATCH_RETURN: return queue_call(queue, batch, queue_on_returned);
     case BATCH_NONE:
     case _BATCH_ACTION_MAX:
     default: return -EINVAL;

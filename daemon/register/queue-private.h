@@ -1,0 +1,58 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A queue from the inside: for its own files, queue.c and queue-move.c. */
+
+#include "register/batch.h"
+#include "register/move6.h"
+#include "register/registrar-private.h"
+
+typedef enum QueueState {
+    QUEUE_IDLE,
+    QUEUE_GATHERING,
+    QUEUE_CALLING,
+    _QUEUE_STATE_MAX,
+} QueueState;
+
+struct Queue {
+    Registrar *registrar;
+    Interface *interface;
+    QueueState state;
+    Batch batch; /* of the call */
+    AwsCall *call;
+    Move6 *move;
+    sd_event_source *defer;
+    sd_event_source *timer;
+    usec_t timer_at;       /* CLOCK_REALTIME; USEC_INFINITY: not armed */
+    bool full[2];          /* EC2 said so, by family: make room first */
+    unsigned next_suspect; /* number of the next half */
+};
+
+/**
+ * queue_take_batch() - the call has ended: its registrations are no longer in flight
+ *
+ * One that was told to go to another interface meanwhile is that one's business from now on.
+ *
+ * Return: the batch without those; released by the caller.
+ */
+Batch queue_take_batch(Queue *queue);
+
+/** queue_call_ended() - look for the next call, from the loop */
+void queue_call_ended(Queue *queue);
+
+/** queue_log_refusal() - a call failed; address NULL: it was for several */
+void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *address);
+
+/** queue_fail() - the registration was refused; unless only a look at the interface can tell */
+void queue_fail(Queue *queue, Registration *registration, const AwsError *error);
+
+/**
+ * queue_move() - begin to bring addresses here that other interfaces have
+ * @batch: those that have to wait are left out of it
+ *
+ * Return: 0; -EAGAIN: all of them have to wait; -ENOMEM.
+ */
+int queue_move(Queue *queue, Batch *batch);
+
+/** queue_on_returned() - the call of BATCH_RETURN has ended; an AwsHandler whose userdata is the queue */
+void queue_on_returned(const AwsReply *reply, void *userdata);
