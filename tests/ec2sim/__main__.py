@@ -105,9 +105,8 @@ class Program:
         self._inherited = _inherited()
 
     async def _serve(self, listener, handler, context=None) -> None:
-        server = await asyncio.start_server(
-            lambda reader, writer: wire.serve(reader, writer, handler), sock=listener,
-            ssl=context, limit=wire.MAX_HEADER)
+        server = await asyncio.start_server(wire.Connections(handler).accept, sock=listener, ssl=context,
+                                            limit=wire.MAX_HEADER)
         self._servers.append(server)
 
     async def start(self) -> None:

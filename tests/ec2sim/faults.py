@@ -74,13 +74,18 @@ class Gate:
         self.held: dict | None = None
 
     def set(self, spec: dict) -> None:
-        """Set the gate, or with an empty @spec take it away; whoever is held goes on."""
+        """
+        Set the gate, or with an empty @spec take it away; whoever is held goes on, and who waits for a
+        call to be held there has waited in vain.
+        """
         self.release("continue")
         if spec and spec.get("when", "before") not in ("before", "after"):
             raise ValueError("when: before or after")
         self.spec = dict(spec) if spec else None
         self._seen = 0
         self.held = None
+        if self._reached is not None:
+            self._reached.set()
         self._reached = asyncio.Event()
 
     def counts(self, action: str, node) -> bool:
@@ -110,7 +115,7 @@ class Gate:
         return verdict != "drop"
 
     async def reached(self) -> dict:
-        """Wait until a call is held; tell which."""
+        """Wait until a call is held; tell which, or {} if another gate was set before one came."""
         if self._reached is None:
             raise ValueError("no gate is set")
         await self._reached.wait()

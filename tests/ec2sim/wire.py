@@ -143,3 +143,22 @@ async def serve(reader, writer, handler) -> None:
         pass
     finally:
         writer.close()
+
+
+class Connections:
+    """
+    Serves connections with @handler, as serve() does.
+
+    A task that nobody else refers to may be collected while it waits, and asyncio refers to that of a
+    connection only until the client is gone. What was asked before is carried out all the same.
+    """
+
+    def __init__(self, handler):
+        self._handler = handler
+        self._tasks: set = set()
+
+    def accept(self, reader, writer) -> None:
+        """For asyncio.start_server()."""
+        task = asyncio.get_running_loop().create_task(serve(reader, writer, self._handler))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

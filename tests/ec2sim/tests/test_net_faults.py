@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults, buckets, latency and the gate, as a client sees them."""
 
+import asyncio
 import concurrent.futures
+import gc
 import http.client
 import socket
 import threading
 import time
 import urllib.parse
+import weakref
 
 import botocore.parsers
 import pytest
+from ec2sim import wire
 from ec2sim.client import ControlError
-from ec2sim.faults import Faults
+from ec2sim.faults import Faults, Gate
 from ec2sim.throttle import Throttle
 from net_support import INSTANCE, SUBNET, form, post, running, signed
 
@@ -247,3 +251,46 @@ def test_malformed(sim, garbage, status):
     except ConnectionResetError:
         assert status == 431
     assert call(sim)[0] == 200
+
+
+def test_who_waits_at_a_gate_that_goes_is_told():
+    async def main():
+        gate = Gate()
+        gate.set({"action": "A"})
+        waiting = asyncio.create_task(gate.reached())
+        await asyncio.sleep(0)
+        gate.set({})
+        return await asyncio.wait_for(waiting, 5)
+
+    assert asyncio.run(main()) == {}
+
+
+def test_carried_out_though_the_client_is_gone():
+    asked, done, complaints = [], [], []
+
+    async def handler(_request, _writer):
+        waiting = asyncio.get_running_loop().create_future()
+        asked.append(weakref.ref(waiting))
+        done.append(await waiting)
+        return True
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, what: complaints.append(what))
+        server = await asyncio.start_server(wire.Connections(handler).accept, "127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        while not asked:
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        gc.collect()
+        assert asked[0]() is not None
+        asked[0]().set_result("it")
+        while not done:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        gc.collect()
+        server.close()
+
+    asyncio.run(main())
+    assert done == ["it"] and not complaints
