@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Moves of IPv6 addresses within the node that fail: the address is where it was, for whom it was. */
+
+#include "lib/fake-aws/registry.h"
+#include "util/log.h"
+
+static void begin_move(Fixture *f, Asked *asked, const char *owner)
+{
+    put_on(f, asked, "2001:db8::20", "eth2", owner);
+    settle(f);
+}
+
+/* Nobody knows whether EC2 has moved it: it is looked at before anybody is told. */
+static void test_move_within_node_unknown(void **unused _unused_)
+{
+    static const struct {
+        bool moved;
+        unsigned status;
+        const char *owner;
+    } cases[] = {{true, 200, "b"}, {false, 502, "a"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        Asked asked = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+        settle(&f);
+        assign6_ok(&f, "2001:db8::20");
+        begin_move(&f, &asked, "b");
+        fake_call_lose(fake_aws_pending(f.cloud.aws, ASSIGN6));
+        settle(&f);
+        assert_int_equal(asked.status, 0);
+        fail_call(&f, DESCRIBE, "RequestLimitExceeded", "later");
+        assert_int_equal(asked.status, 0);
+        advance(&f, 31 * SECOND);
+        look_answer(&f, "eni-2", "10.0.2.10", cases[i].moved ? "2001:db8::20" : "");
+        assert_int_equal(asked.status, cases[i].status);
+        assert_string_equal(find(&f, "2001:db8::20")->owner, cases[i].owner);
+        assert_string_equal(find(&f, "2001:db8::20")->network_interface_id, cases[i].moved ? "eni-2" : ENI);
+        assert_true(find(&f, "2001:db8::20")->assigned);
+        assert_int_equal(pending(&f, NULL), 0);
+        fixture_done(&f);
+    }
+}
+
+/* The same, given back before that is known: it is unassigned where it is. */
+static void test_move_within_node_given_back(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    begin_move(&f, &asked, "b");
+    give_back(&f, &deleted, "2001:db8::20", "b");
+    settle(&f);
+    assert_int_equal(asked.status, 409);
+    assert_int_equal(deleted.status, 200);
+    fake_call_lose(fake_aws_pending(f.cloud.aws, ASSIGN6));
+    settle(&f);
+    look_answer(&f, "eni-2", "10.0.2.10", "");
+    advance(&f, 40 * SECOND);
+    assert_true(
+        fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
+/* What was given back on one interface and is refused on another is still to be unassigned on the first. */
+static void test_move_of_released_fails(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Registration r;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    give_back(&f, &deleted, "2001:db8::20", "a");
+    settle(&f);
+    advance(&f, 20 * SECOND);
+    begin_move(&f, &asked, "b");
+    assert_int_equal(stored(&f, "2001:db8::20", &r), 1);
+    assert_int_equal(r.state, REGISTRATION_RELEASED);
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    assert_int_equal(find(&f, "2001:db8::20")->state, REGISTRATION_RELEASED);
+
+    /* The cooldown does not begin anew. */
+    advance(&f, 20 * SECOND);
+    assert_true(
+        fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_move_within_node_unknown),
+        cmocka_unit_test(test_move_within_node_given_back),
+        cmocka_unit_test(test_move_of_released_fails),
+    };
+
+    log_set_max_level(LOG_CRIT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
