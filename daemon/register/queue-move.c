@@ -39,9 +39,12 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
     static const ProtocolError others = {409, "reserved",
                                          "the address is on another instance's first network interface"};
 
+    /* What was another interface's of this node is still owed to whom it belongs to there. */
+    bool owed = outcome == MOVE6_STRANDED && streq_ptr(r->previous_interface, result->holder);
+
     r->doubt = REGISTRATION_DOUBT_NONE;
     /* Except for UNTOLD, where it is now is known; and one that is stranded has been told of. */
-    if (outcome != MOVE6_UNTOLD && r->taken_from) {
+    if (outcome != MOVE6_UNTOLD && !owed && r->taken_from) {
         r->taken_from = mfree(r->taken_from);
         queue->registrar->dirty = true;
         waits_flush(queue->registrar);
@@ -63,7 +66,7 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
             r->alone = true;
             break;
         }
-        if (outcome == MOVE6_STRANDED)
+        if (outcome == MOVE6_STRANDED && !owed)
             log_stranded(queue, r, result->holder);
         queue_log_refusal(queue, result->error, &r->address);
         queue_fail(queue, r, result->error);
@@ -142,27 +145,43 @@ int queue_move(Queue *queue, Batch *batch)
 
 /* ------------------------------------------------------------------ giving back what was taken */
 
+/* On an interface of this node whose owner has given it up meanwhile, it is unassigned in its time. */
+static void returned_unwanted(Registrar *registrar, Registration *r, const Interface *interface)
+{
+    if (!interface || replace_string(&r->network_interface_id, interface->id) < 0) {
+        registrar_released(registrar, r);
+        return;
+    }
+    r->assigned = true;
+    registrar->dirty = true;
+    waits_flush(registrar);
+    queue_kick(interface->queue);
+}
+
 void queue_on_returned(const AwsReply *reply, void *userdata)
 {
     Queue *queue = userdata;
+    Registrar *registrar = queue->registrar;
     Registration *r = queue->batch.registrations[0];
     _cleanup_batch_ Batch batch = queue_take_batch(queue);
     const AwsError *error = reply->error;
-    bool own;
+    const Interface *there = registrar_interface(registrar, r->taken_from);
+    bool own = there == queue->interface;
 
     /* In use: it is there, or somebody else has it by now. */
     if (error && error->class != AWS_ERROR_ADDRESS_IN_USE && error->class != AWS_ERROR_NOT_FOUND) {
         queue_log_refusal(queue, error, &r->address);
         log_stranded(queue, r, r->taken_from);
     }
-    own = streq(r->taken_from, queue->interface->id);
     r->doubt = REGISTRATION_DOUBT_NONE;
     r->taken_from = mfree(r->taken_from);
     if (batch.n > 0 && r->state != REGISTRATION_WANTED)
-        registrar_released(queue->registrar, r);
+        returned_unwanted(registrar, r, !error || error->ambiguous ? there : NULL);
     else if (batch.n > 0 && own && !error)
-        registrar_assigned(queue->registrar, r);
-    else if (batch.n > 0 && own && waits_deadline(queue->registrar, &r->address) == 0)
-        registrar_lost(queue->registrar, r); /* else it is asked for anew */
+        registrar_assigned(registrar, r);
+    else if (batch.n > 0 && own && error->ambiguous)
+        r->doubt = REGISTRATION_DOUBT_UNTOLD;
+    else if (batch.n > 0 && own && waits_deadline(registrar, &r->address) == 0)
+        registrar_lost(registrar, r); /* else it is asked for anew */
     queue_call_ended(queue);
 }

@@ -177,6 +177,18 @@ void registrar_assigned(Registrar *registrar, Registration *registration)
                  registrar_interface(registrar, registration->network_interface_id));
 }
 
+/* It was taken from where it belongs again, and need not be back there: it is assigned there once more. */
+static void restore_taken(Registration *registration)
+{
+    if (registration->state == REGISTRATION_WANTED &&
+        streq_ptr(registration->taken_from, registration->network_interface_id)) {
+        registration->assigned = false;
+        registration->doubt = REGISTRATION_DOUBT_TAKEN;
+    } else {
+        registration->taken_from = mfree(registration->taken_from);
+    }
+}
+
 void registrar_failed(Registrar *registrar, Registration *registration, const ProtocolError *error,
                       bool maybe)
 {
@@ -191,7 +203,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
     if (registration->previous_interface) {
         registration_restore(registration);
         registration->reclaimed = false;
-        registration->taken_from = mfree(registration->taken_from);
+        restore_taken(registration);
         /* Who had it before has given it back meanwhile. */
         if (registration->state == REGISTRATION_WANTED && !registration->owner[0] &&
             registration_set(registration, REGISTRATION_RELEASED, NULL, NULL, now) == 0)

@@ -106,12 +106,129 @@ static void test_move_of_released_fails(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Taken from eth1 by a's successor, refused on eth2, refused on the way back: it is nobody's. */
+static void strand(Fixture *f, Asked *asked, bool lost)
+{
+    put_on(f, asked, "2001:db8::20", "eth1", "a");
+    settle(f);
+    assign6_ok(f, "2001:db8::20");
+    begin_move(f, asked, "b");
+    fail_call(f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    look_answer(f, ENI, "10.0.1.10", "2001:db8::20");
+    cloud_answer(&f->cloud, "UnassignIpv6Addresses");
+    settle(f);
+    if (lost) {
+        fake_call_lose(fake_aws_pending(f->cloud.aws, ASSIGN6));
+        settle(f);
+    } else {
+        fail_call(f, ASSIGN6, "UnauthorizedOperation", "no");
+    }
+    fail_call(f, ASSIGN6, "UnauthorizedOperation", "no");
+}
+
+/* It belongs to whom it was answered, who gets it back if nobody else has it by now. */
+static void test_move_within_node_stranded(void **unused _unused_)
+{
+    static const struct {
+        const char *code; /* of the last try */
+    } cases[] = {{NULL}, {"InvalidIPAddress.InUse"}, {"UnauthorizedOperation"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        Asked asked = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        strand(&f, &asked, false);
+        assert_int_equal(asked.status, 502);
+        assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+        assert_false(find(&f, "2001:db8::20")->assigned);
+        if (cases[i].code) {
+            fail_call(&f, ASSIGN6, cases[i].code, "no");
+            assert_null(find(&f, "2001:db8::20"));
+        } else {
+            assign6_ok(&f, "2001:db8::20");
+            assert_string_equal(find(&f, "2001:db8::20")->owner, "a");
+            assert_true(find(&f, "2001:db8::20")->assigned);
+        }
+        assert_int_equal(pending(&f, NULL), 0);
+        fixture_done(&f);
+    }
+}
+
+/* Nobody knows whether it came to eth2: only if it did not, it is given back. */
+static void test_move_within_node_stranded_unknown(void **unused _unused_)
+{
+    for (unsigned moved = 0; moved < 2; moved++) {
+        Asked asked = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        strand(&f, &asked, true);
+        assert_int_equal(asked.status, 0);
+        look_answer(&f, "eni-2", "10.0.2.10", moved ? "2001:db8::20" : "");
+        assert_int_equal(asked.status, moved ? 200 : 502);
+        if (!moved) {
+            assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+            assign6_ok(&f, "2001:db8::20");
+        }
+        assert_string_equal(find(&f, "2001:db8::20")->owner, moved ? "b" : "a");
+        assert_true(find(&f, "2001:db8::20")->assigned);
+        assert_int_equal(pending(&f, NULL), 0);
+        fixture_done(&f);
+    }
+}
+
+/* Nobody knows whether it came back: it is looked at. */
+static void test_move_within_node_stranded_lost(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    strand(&f, &asked, false);
+    fake_call_lose(fake_aws_pending(f.cloud.aws, ASSIGN6));
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10", "2001:db8::20");
+    assert_string_equal(find(&f, "2001:db8::20")->owner, "a");
+    assert_true(find(&f, "2001:db8::20")->assigned);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* Given back while it is on its way back: it is there, and unassigned in its time. */
+static void test_move_within_node_stranded_released(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    strand(&f, &asked, false);
+    give_back(&f, &deleted, "2001:db8::20", "a");
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(find(&f, "2001:db8::20")->state, REGISTRATION_RELEASED);
+    advance(&f, 40 * SECOND);
+    assert_true(
+        fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_move_within_node_unknown),
         cmocka_unit_test(test_move_within_node_given_back),
         cmocka_unit_test(test_move_of_released_fails),
+        cmocka_unit_test(test_move_within_node_stranded),
+        cmocka_unit_test(test_move_within_node_stranded_unknown),
+        cmocka_unit_test(test_move_within_node_stranded_lost),
+        cmocka_unit_test(test_move_within_node_stranded_released),
     };
 
     log_set_max_level(LOG_CRIT);
