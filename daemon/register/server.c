@@ -49,6 +49,7 @@ struct Connection {
     bool excess;    /* beyond max_connections */
     bool suspended; /* libmicrohttpd looks away until the answer is there */
     bool too_large; /* the body is beyond the limit and being thrown away */
+    bool cut;       /* its line has a %00, behind which nobody would see anything */
     sd_event_source *deadline;
     sd_event_source *watch;        /* NULL until suspended for the first time */
     Request *request;              /* NULL between requests and once answered */
@@ -209,6 +210,14 @@ static enum MHD_Result connection_queue(Connection *connection, struct MHD_Respo
     return result;
 }
 
+/* NULL: there was no memory for it when it was accepted. */
+static Connection *find_connection(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
 /* Answer without a handler. */
 static enum MHD_Result connection_refuse(Connection *connection, unsigned status, const char *code,
                                          const char *message, const char *allow)
@@ -255,20 +264,35 @@ static bool is_too_large(struct MHD_Connection *mhd)
     return text && strtoull(text, NULL, 10) > PROTOCOL_BODY_MAX;
 }
 
+/* libmicrohttpd decodes the path and each key and value of the query with it. */
+static size_t on_unescape(void *userdata, struct MHD_Connection *mhd, char *text)
+{
+    Connection *connection = find_connection(mhd);
+
+    (void)userdata;
+    if (connection && strstr(text, "%00"))
+        connection->cut = true;
+    return MHD_http_unescape(text);
+}
+
 /* The request's line and headers are there, its body is not. */
 static enum MHD_Result connection_begin(Connection *connection, const char *method, const char *path)
 {
     const Server *server = connection->server;
     const char *parameter;
     const Route *route;
+    bool cut = connection->cut;
     char allow[64];
     int n;
 
+    connection->cut = false;
     if (connection->excess)
         return connection_refuse(connection, 503, "too_many_connections", "too many connections", NULL);
     if (!connection->allowed)
         return connection_refuse(connection, 403, "forbidden",
                                  "only root and members of the socket's group may ask", NULL);
+    if (cut)
+        return connection_refuse(connection, 400, "bad_request", "the request's line has a %00", NULL);
 
     route = find_route(server, method, path, &parameter, allow, sizeof(allow));
     if (!route && allow[0] == '\0')
@@ -360,15 +384,12 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *mhd, co
                                   const char *method, const char *version, const char *data, size_t *n_data,
                                   void **state)
 {
-    const union MHD_ConnectionInfo *info;
+    Connection *connection = find_connection(mhd);
     enum MHD_Result result;
-    Connection *connection;
 
     (void)userdata;
     (void)version;
-    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    connection = info ? info->socket_context : NULL;
-    if (!connection) /* out of memory when it was accepted */
+    if (!connection)
         return MHD_NO;
 
     if (!*state) {
@@ -513,7 +534,7 @@ static int server_start(Server *server, int fd)
         fd, MHD_OPTION_CONNECTION_LIMIT, server->options.max_connections + EXCESS_CONNECTIONS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        server, MHD_OPTION_END);
+        server, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_END);
     if (!server->mhd)
         return -EIO;
 

@@ -240,6 +240,32 @@ static void test_body(void **state)
 }
 
 /* A chunked body has no length that could be looked at beforehand. */
+/* An encoded zero byte would end the address, the key or the value before its time. */
+static void test_zero_byte(void **state)
+{
+    static const struct {
+        const char *target;
+        unsigned status;
+        const char *seen;
+    } rows[] = {
+        {"10.0.0.1%00.example", 400, ""}, {"%00", 400, ""},   {"1?owner=a%00b", 400, ""},
+        {"1?own%00er=a", 400, ""},        {"1?%00", 400, ""}, {"1%2500?owner=%30%30", 200, "1%00 00"},
+    };
+    char request[512], text[4096];
+    Context context;
+
+    (void)state;
+    start(&context, SERVER_OPTIONS_NULL);
+    server_set_mode(context.server, SERVER_MODE_READY);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        (void)snprintf(request, sizeof(request),
+                       "PUT /v1/echo/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", rows[i].target);
+        assert_int_equal(ask(&context, request, text, sizeof(text)), rows[i].status);
+        assert_string_equal(context.seen, rows[i].seen);
+    }
+    stop(&context);
+}
+
 static void test_body_limit_chunked(void **state)
 {
     char chunk[4096 + 16], text[4096];
@@ -623,6 +649,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status_and_errors),
         cmocka_unit_test(test_body),
+        cmocka_unit_test(test_zero_byte),
         cmocka_unit_test(test_body_limit_chunked),
         cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_answered_later),
