@@ -4,13 +4,13 @@
 # works where that package is not installed: source it.
 # shellcheck shell=bash
 
-# The addresses registered now; nothing where the daemon cannot be asked.
-_multus_eksctl_addresses() {
-    local i words=()
+# What a command says of the daemon that the words before the cursor mean; nothing where it cannot be asked.
+_multus_eksctl_ask() {
+    local i words=("$1")
     for ((i = 1; i < COMP_CWORD; i++)); do
-        [[ ${COMP_WORDS[i]} != --socket ]] || words=(--socket "${COMP_WORDS[i + 1]}")
+        [[ ${COMP_WORDS[i]} != --socket ]] || words=("$1" --socket "${COMP_WORDS[i + 1]}")
     done
-    multus-eksctl addresses "${words[@]}" 2>/dev/null | awk 'NR > 1 { print $1 }'
+    multus-eksctl "${words[@]}" 2>/dev/null
 }
 
 _multus_eksctl() {
@@ -27,7 +27,7 @@ _multus_eksctl() {
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
     elif [[ $previous == --interface ]]; then
-        offers=$(multus-eksctl status 2>/dev/null | awk 'NR > 2 { print $1 }')
+        offers=$(_multus_eksctl_ask status | awk 'NR > 2 { if ($1 ~ /:$/) exit; print $1 }')
     elif [[ $previous == --partition ]]; then
         offers="aws aws-cn aws-us-gov"
     elif [[ $previous == --owner || $previous == --timeout ]]; then
@@ -39,7 +39,7 @@ _multus_eksctl() {
         register) offers="--interface --owner --timeout --socket --help" ;;
         unregister)
             offers="--owner --timeout --socket --help"
-            [[ $word == -* ]] || offers=$(_multus_eksctl_addresses)
+            [[ $word == -* ]] || offers=$(_multus_eksctl_ask addresses | awk 'NR > 1 { print $1 }')
             ;;
         plan) offers="--json --config --help" ;;
         policy) offers="--config --partition --no-registration --help" ;;

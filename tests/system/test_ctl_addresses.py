@@ -161,12 +161,26 @@ def test_completion_knows_all_that_help_does():
         assert complete("multus-eksctl", command, "--") == offered(command, first=r"--[a-z-]+"), command
 
 
+def complete_asking(*words) -> set:
+    """With the programs of the build; the word to complete is the last."""
+    script = f"""source {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+                 _multus_eksctl; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    env = {**os.environ, "PATH": os.path.abspath(os.path.dirname(CTL)) + ":" + os.environ["PATH"]}
+    result = subprocess.run(["bash", "-c", script, "bash", "multus-eksctl", *words], capture_output=True,
+                            text=True, check=True, env=env)
+    return set(result.stdout.split())
+
+
 def test_completion_of_registered_addresses(daemon):
     """unregister offers what is registered; the daemon is asked at the socket of the command line."""
     daemon.addresses = {"10.0.1.7": {"owner": "o", "interface": "eth1"},
                         "2001:db8::7": {"owner": "o", "interface": "eth1"}}
-    script = f"""source {COMPLETION}; COMP_WORDS=(multus-eksctl unregister --socket {daemon.path} 1)
-                 COMP_CWORD=4; _multus_eksctl; printf '%s\\n' "${{COMPREPLY[@]}}" """
-    env = {**os.environ, "PATH": os.path.abspath(os.path.dirname(CTL)) + ":" + os.environ["PATH"]}
-    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=env)
-    assert result.stdout.split() == ["10.0.1.7"]
+    assert complete_asking("unregister", "--socket", daemon.path, "1") == {"10.0.1.7"}
+
+
+def test_completion_of_interfaces(daemon):
+    """--interface offers those of the daemon at that socket."""
+    daemon.status["interfaces"] = [{"name": name, "state": "up"} for name in ("eth1", "eth2")]
+    daemon.status["error"] = "eth3 is missing"
+    assert complete_asking("register", "--socket", daemon.path, "--interface", "") == {"eth1", "eth2"}
+    assert complete_asking("register", "--socket", "/nonexistent", "--interface", "") == set()
