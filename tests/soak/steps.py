@@ -54,6 +54,8 @@ class Generator:
         self._random = random.Random(seed)
         # a few addresses are asked for more often, so that requests meet
         self._hot = self._random.sample(SHARED + SINGLE, 3)
+        # (node, address, owner) of what was asked for, most of which is there to be given back
+        self._asked = []
 
     def steps(self, n) -> list:
         rng = self._random
@@ -91,14 +93,31 @@ class Generator:
         return _thinned(step)
 
     def _request(self) -> list:
-        rng, address = self._random, self._address()
+        rng = self._random
         verb = rng.choices(("PUT", "DELETE", "POST"), (6, 4, 1))[0]
-        if verb == "POST":
-            several = rng.sample(SHARED + SINGLE, rng.randint(2, 6))
-            return ["POST", self._node(), rng.choice(OWNERS), [[a, self._ifname(a)] for a in several]]
-        request = [verb, self._node(), address, rng.choice(OWNERS)]
-        request += [self._ifname(address)] if verb == "PUT" else []
-        return request + (["unheard"] if rng.random() < .04 else [])
+        request = getattr(self, f"_{verb.lower()}")()
+        return request + (["unheard"] if verb != "POST" and rng.random() < .04 else [])
+
+    def _put(self) -> list:
+        node, address, owner = self._node(), self._address(), self._random.choice(OWNERS)
+        self._asked.append((node, address, owner))
+        return ["PUT", node, address, owner, self._ifname(address)]
+
+    def _post(self) -> list:
+        """Half of them are more than an interface may have room for."""
+        rng, node, owner = self._random, self._node(), self._random.choice(OWNERS)
+        ifname = rng.choice((None, *IFNAMES[:2]))
+        pool = SHARED if ifname else SHARED + SINGLE
+        several = rng.sample(pool, rng.randint(4, 8) if ifname else rng.randint(2, 6))
+        self._asked += [(node, address, owner) for address in several]
+        return ["POST", node, owner, [[a, ifname or self._ifname(a)] for a in several]]
+
+    def _delete(self) -> list:
+        """Mostly of what was asked for there, by whom."""
+        rng = self._random
+        if self._asked and rng.random() < .7:
+            return ["DELETE", *self._asked.pop(rng.randrange(len(self._asked)))]
+        return ["DELETE", self._node(), self._address(), rng.choice(OWNERS)]
 
     def _some_faults(self) -> list:
         rng = self._random

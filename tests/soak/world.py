@@ -19,7 +19,7 @@ from registering import Registering, scenario, with_registration
 
 from . import pods, steps
 from .burst import Burst
-from .model import RESTART, SEE, UNSEE, Divergence, Event, Memory, Model, State, unsettled
+from .model import RESTART, SEE, UNSEE, WANTED, Divergence, Event, Memory, Model, State, unsettled
 
 NETWORKS = f"[network]\nsubnets = {SUBNETS[0]}, {SUBNETS[0]}, {SUBNETS[1]}\n" \
            "security_groups = sg-0000000000000a115\n"
@@ -185,6 +185,7 @@ class World:
 
     def _requests(self, step) -> None:
         begin, end = time.monotonic(), step.get("end")
+        n_given_up = sum(m.state != WANTED for state in self.seen.values() for m in state.memory if m)
         self._disturb(step)
         if end:
             end = _End(self.nodes[end["node"]], **{k: v for k, v in end.items() if k != "node"})
@@ -197,6 +198,18 @@ class World:
             events += self._start_again(burst.ended, step["end"]["how"] == "reboot")
         self._happened(events, begin, refused=steps.may_be_refused(step))
         self._look()
+        self._check_calls(begin, len(events), n_given_up)
+
+    def _check_calls(self, begin, n_events, n_given_up) -> None:
+        """
+        What is asked for is not fought for. To bring an IPv6 address here takes three calls, and one more if
+        it is refused; what was given up before is unassigned meanwhile. Whatever is asked for twice because
+        it was not answered does not count.
+        """
+        calls = [c for c in self.control.calls(mutating=True)
+                 if c["ns"] >= begin * 1e9 and not c["fault"] and c["code"] != "RequestLimitExceeded"]
+        if len(calls) > 10 + 4 * n_events + n_given_up:
+            raise Divergence(f"{n_events} requests led to {len(calls)} calls: {_told(calls)}")
 
     def _disturb(self, step) -> None:
         """What EC2 does to calls from now on."""
