@@ -91,6 +91,10 @@ void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *
                                                            : MESSAGE_AWS_CALL_FAILED;
     const char *hint = aws_error_hint(error->code);
     char text[IN_ADDR_TEXT] = "several";
+    /* Who asks again does not make it news. */
+    bool known = error->class == AWS_ERROR_ADDRESS_IN_USE && address &&
+                 told_refused(&queue->registrar->told, address, time_monotonic());
+    const int level = known ? LOG_DEBUG : LOG_WARNING;
     const LogField fields[] = {
         {"ENI_ID", queue->interface->id},
         {"INTERFACE", queue->interface->ifname},
@@ -101,7 +105,7 @@ void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *
 
     if (address)
         (void)in_addr_format(address, text);
-    log_full(LOG_WARNING, error->error, id, fields, ARRAY_SIZE(fields), "%s of %s on %s failed: %s: %s%s%s",
+    log_full(level, error->error, id, fields, ARRAY_SIZE(fields), "%s of %s on %s failed: %s: %s%s%s",
              error->action, address ? text : "several addresses", queue->interface->ifname,
              error->code[0] ? error->code : "no reply", error->message, hint ? "; " : "", hint ? hint : "");
 }

@@ -6,6 +6,7 @@
 #include "register/flap.h"
 #include "register/queue.h"
 #include "register/registrar.h"
+#include "register/told.h"
 
 #define REGISTRAR_MESSAGE_MAX 512
 #define REGISTRAR_FRESH       USEC_PER_MINUTE /* so long EC2's describes may not show what it has done */
@@ -41,6 +42,7 @@ struct Registrar {
     size_t n_interfaces;
     State *state; /* NULL: not started */
     Flap flap;
+    Told told;
     RegistrarStatistics statistics;
     RegistrarHeir heir; /* or NULL */
     void *heir_userdata;

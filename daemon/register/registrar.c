@@ -166,6 +166,7 @@ void registrar_assigned(Registrar *registrar, Registration *registration)
     registration->assigned = true;
     registration->confirmed = time_monotonic();
     registration->reclaimed = false;
+    told_forget(&registrar->told, &registration->address);
     registrar->statistics.n_moved_here += registration->fetched;
     registration->fetched = false;
     if (registration->state != REGISTRATION_WANTED)

@@ -246,6 +246,25 @@ def test_held_elsewhere_and_not_to_be_moved(pods, address, action):
         assert address in holder.in_ec2() | holder.in_ec2_6()
 
 
+def test_refusal_is_said_once(pods):
+    """What others have is asked for until it is free; it is news again when it was free meanwhile."""
+    with Registering(pods, release_cooldown="0s") as holder, Registering(pods, allow_reassign="no") as node:
+        assert holder.put(B).status == 200
+        assert [node.put(B).status for _ in range(3)] == [409] * 3
+        assert said(node).count(4) == 1
+        holder.delete(B)
+        until(lambda: node.put(B).status == 200, "it is free")
+        assert said(node).count(4) == 1
+        assert holder.put(B).status == 200
+        until(lambda: node.put(B).status == 409, "what was said is not believed any more")
+        assert said(node).count(4) == 2
+
+
+def said(node) -> list:
+    """The levels at which refusals of EC2 were logged."""
+    return [int(e["PRIORITY"]) for e in node.daemon.log(message_ids()["AWS_CALL_FAILED"])]
+
+
 def test_subnets(pods):
     two = ETH1.replace(SUBNETS[0], f"{SUBNETS[0]}, {SUBNETS[0]}, {SUBNETS[1]}")
     with Registering(pods, two) as node:
