@@ -205,10 +205,6 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
         registration_restore(registration);
         registration->reclaimed = false;
         restore_taken(registration);
-        /* Who had it before has given it back meanwhile. */
-        if (registration->state == REGISTRATION_WANTED && !registration->owner[0] &&
-            registration_set(registration, REGISTRATION_RELEASED, NULL, NULL, now) == 0)
-            registrar_touch(registrar);
         registrar_kick(registrar, registration);
     } else if (maybe || registration->reclaimed) {
         /* EC2 may have it: nobody's, to be unassigned. Without memory it stays as it is and is asked again.
@@ -641,11 +637,41 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     return 0;
 }
 
+/*
+ * It belongs to somebody newer. Should he not get it, nobody wants it: who had it before gives up what he
+ * would have again, and is answered when that is on disk.
+ */
+static int refuse_release(Registrar *registrar, Registration *r, const char *owner, RegistrarHandler handler,
+                          void *userdata, RegistrarWait **ret)
+{
+    _cleanup_(registrar_wait_freep) RegistrarWait *wait = NULL;
+    char text[IN_ADDR_TEXT], message[REGISTRAR_MESSAGE_MAX];
+    ProtocolError error = {409, "owned_by_another", message};
+    int res;
+
+    if (!streq_ptr(r->previous_owner, owner) || r->previous_state == REGISTRATION_RELEASED) {
+        refuse_printf(handler, userdata, error.status, error.code, "%s belongs to %s",
+                      in_addr_format(&r->address, text), r->owner);
+        return 0;
+    }
+
+    res = wait_new(&wait, &r->address, USEC_INFINITY, handler, userdata);
+    if (res < 0)
+        return res;
+    r->previous_owner[0] = '\0';
+    r->previous_state = REGISTRATION_RELEASED;
+    r->previous_since = registrar_now(registrar);
+    registrar_touch(registrar);
+    (void)snprintf(message, sizeof(message), "%s belongs to %s", in_addr_format(&r->address, text), r->owner);
+    wait_finish(registrar, wait, &error, NULL);
+    *ret = TAKE_PTR(wait);
+    return 0;
+}
+
 int registrar_release(Registrar *registrar, const InAddr *address, const char *owner,
                       RegistrarHandler handler, void *userdata, RegistrarWait **ret)
 {
     _cleanup_(registrar_wait_freep) RegistrarWait *wait = NULL;
-    char text[IN_ADDR_TEXT];
     RegistrarResult done = {.status = 200};
     Interface *interface = NULL;
     Registration *r;
@@ -654,14 +680,8 @@ int registrar_release(Registrar *registrar, const InAddr *address, const char *o
     assert(registrar->state);
     *ret = NULL;
     r = state_find(registrar->state, address);
-    if (r && r->state != REGISTRATION_RELEASED && !streq(r->owner, owner)) {
-        /* Should the newer one not get it, nobody wants it. */
-        if (r->previous_owner && streq(r->previous_owner, owner))
-            r->previous_owner[0] = '\0';
-        refuse_printf(handler, userdata, 409, "owned_by_another", "%s belongs to %s",
-                      in_addr_format(address, text), r->owner);
-        return 0;
-    }
+    if (r && r->state != REGISTRATION_RELEASED && !streq(r->owner, owner))
+        return refuse_release(registrar, r, owner, handler, userdata, ret);
     if ((!r || r->state == REGISTRATION_RELEASED) && (!registrar->dirty || registrar->unwritable)) {
         handler(&done, userdata);
         return 0;

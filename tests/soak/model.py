@@ -202,7 +202,8 @@ def _delete(state, event, around):
         if event.answer == 200 or (event.answer == 409 and around.here):
             yield state
     elif memory.owner == event.owner:
-        if event.answer in (200, LOST, UNHEARD):
+        # 409: somebody newer was to have it, who did not get it; now nobody wants it
+        if event.answer in (200, LOST, UNHEARD) or (event.answer == 409 and around.here):
             yield state.remember(event.node, Memory(RELEASED, "", memory.ifname))
     elif event.answer == 409:
         yield state

@@ -119,6 +119,7 @@ static void test_no_answer_and_given_back(void **unused _unused_)
     put(&f, &asked, "10.0.1.20", "new");
     settle(&f);
     give_back(&f, &deleted, "10.0.1.20", "a");
+    settle(&f);
     assert_int_equal(deleted.status, 409);
     fail_call(&f, DESCRIBE, "UnauthorizedOperation", "no");
     assert_int_equal(asked.status, 502);
@@ -168,6 +169,32 @@ static void test_killed(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* The same, and the old owner has gone: that is on disk before he is answered. */
+static void test_killed_and_given_back(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Registration r;
+    Fixture f;
+
+    begin(&f);
+    put(&f, &asked, "10.0.1.20", "new");
+    settle(&f);
+    give_back(&f, &deleted, "10.0.1.20", "a");
+    settle(&f);
+    assert_int_equal(deleted.status, 409);
+    assert_int_equal(stored(&f, "10.0.1.20", &r), 1);
+    assert_int_equal(r.state, REGISTRATION_RELEASED);
+    fixture_stop(&f);
+    asked.wait = registrar_wait_free(asked.wait);
+    fixture_show(&f, "10.0.1.20");
+    fixture_show(&f, "10.0.1.21");
+    fixture_start(&f);
+    advance(&f, 40 * SECOND);
+    unassign_ok(&f);
+    assert_null(find(&f, "10.0.1.20"));
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_no_answer_and_given_back),
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_killed_and_given_back),
     };
 
     log_set_max_level(LOG_CRIT);

@@ -117,6 +117,28 @@ static void test_killed_while_moving(void **unused _unused_)
     }
 }
 
+/* Taken over while EC2 was asked for the first owner: the newer one was answered, and is remembered. */
+static void test_killed_when_taken_over(void **unused _unused_)
+{
+    Asked first = {0}, second = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put(&f, &first, "10.0.1.20", "pod-a");
+    settle(&f);
+    put(&f, &second, "10.0.1.20", "pod-b");
+    settle(&f);
+    assign_ok(&f);
+    assert_int_equal(second.status, 200);
+    fixture_stop(&f);
+    fixture_show(&f, "10.0.1.10");
+    fixture_show(&f, "10.0.1.20");
+    fixture_start(&f);
+    assert_string_equal(find(&f, "10.0.1.20")->owner, "pod-b");
+    fixture_done(&f);
+}
+
 static void test_reboot(void **unused _unused_)
 {
     Asked asked = {0};
@@ -349,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_restart_fresh),
         cmocka_unit_test(test_killed_while_moving),
+        cmocka_unit_test(test_killed_when_taken_over),
         cmocka_unit_test(test_reboot),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_unwritable),
