@@ -103,6 +103,7 @@ $(FAKE_AWS_UNITS): ALL_LDFLAGS += -Wl,--wrap=time_monotonic,--wrap=time_realtime
 
 $(B)/tests/netns/test-watch: $(call objects,$(FAKE_REGISTRAR_SOURCES))
 $(B)/tests/netns/test-watch: ALL_LDFLAGS += -Wl,--wrap=sd_event_add_time_relative
+$(B)/tests/netns/test-netnsdir: ALL_LDFLAGS += -Wl,--wrap=ioctl
 
 # A fuzzer with its corpus as an ordinary test: a main() that runs each file once.
 $(CORPORA): $(B)/tests/fuzz/corpus-%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/corpus-main.o $(LIBRARY)

@@ -72,11 +72,6 @@ static int open_namespace(const char *directory, const char *name, int *ret_fd)
     return r;
 }
 
-static void pending_changed(NetnsDir *dir)
-{
-    (void)sd_event_source_set_enabled(dir->mounts, dir->pending.n > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
-}
-
 static void pending_remove(NetnsDir *dir, const char *name)
 {
     for (size_t i = 0; i < dir->pending.n; i++)
@@ -107,6 +102,33 @@ static void file_look(NetnsDir *dir, const char *name)
     log_debug_errno(r, "netnsdir: %s/%s is left alone: %m", dir->path, name);
 }
 
+/* file_look() puts back what is to wait on. */
+static void pending_look(NetnsDir *dir)
+{
+    StrList names = dir->pending;
+
+    dir->pending = STRLIST_NULL;
+    for (size_t i = 0; i < names.n; i++)
+        file_look(dir, names.items[i]);
+    strlist_done(&names);
+}
+
+/*
+ * What was mounted between the look at a file and the moment that the source is on is told to nobody: the
+ * kernel tells each change once, to whoever asks first, and that is epoll when the descriptor is added to it.
+ */
+static void pending_changed(NetnsDir *dir)
+{
+    int enabled = SD_EVENT_OFF;
+
+    (void)sd_event_source_get_enabled(dir->mounts, &enabled);
+    if (enabled == SD_EVENT_OFF && dir->pending.n > 0) {
+        (void)sd_event_source_set_enabled(dir->mounts, SD_EVENT_ON);
+        pending_look(dir);
+    }
+    (void)sd_event_source_set_enabled(dir->mounts, dir->pending.n > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
 static int look(NetnsDir *dir)
 {
     DIR *stream = opendir(dir->path);
@@ -134,16 +156,11 @@ int netnsdir_look(NetnsDir *dir)
 static int on_mounts(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     NetnsDir *dir = userdata;
-    StrList names = dir->pending;
 
     (void)source;
     (void)fd;
     (void)revents;
-    /* file_look() puts back what is to wait on. */
-    dir->pending = STRLIST_NULL;
-    for (size_t i = 0; i < names.n; i++)
-        file_look(dir, names.items[i]);
-    strlist_done(&names);
+    pending_look(dir);
     pending_changed(dir);
     return 0;
 }
