@@ -98,6 +98,7 @@ struct AwsCall {
     CredentialsWait *wait;
     HttpSlot *slot;
     AwsHandler handler;
+    AwsAmend amend; /* or NULL */
     void *userdata;
 };
 
@@ -484,6 +485,20 @@ static int call_send(AwsCall *call, const AwsKeys *keys)
     return 0;
 }
 
+/* What was refused for the rate may take along what has been asked for since. */
+static void call_amend(AwsCall *call)
+{
+    AwsQuery query = {0};
+    usec_t deadline;
+
+    if (!call->amend || call->ambiguous || !call->amend(&query, &deadline, call->userdata))
+        return;
+    assert(streq(call->query.action, query.action));
+    aws_query_done(&call->query);
+    call->query = query;
+    call->deadline = MAX(call->deadline, deadline);
+}
+
 static void call_on_credentials(int error, const char *text, const AwsKeys *keys, void *userdata)
 {
     AwsCall *call = userdata;
@@ -497,6 +512,7 @@ static void call_on_credentials(int error, const char *text, const AwsKeys *keys
         return;
     }
 
+    call_amend(call);
     r = call_send(call, keys);
     call->wait = credentials_wait_free(call->wait);
     if (r < 0) {
@@ -594,6 +610,11 @@ int aws_call(Aws *aws, AwsQuery *query_take, usec_t deadline, unsigned flags, Aw
 
     *ret = TAKE_PTR(call);
     return 0;
+}
+
+void aws_call_on_try(AwsCall *call, AwsAmend amend)
+{
+    call->amend = amend;
 }
 
 AwsCall *aws_call_free(AwsCall *call)

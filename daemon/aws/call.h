@@ -51,6 +51,13 @@ typedef enum AwsCallFlags {
         1 << 1, /* when a reply was lost, report it (ambiguous) and let the caller look first */
 } AwsCallFlags;
 
+/*
+ * Asked before a try whether it should ask for something else, of the same action. Not when an earlier try
+ * may have been carried out. ret: what to ask for; ret_deadline: CLOCK_MONOTONIC. Return: false: it stays as
+ * it is.
+ */
+typedef bool (*AwsAmend)(AwsQuery *ret, usec_t *ret_deadline, void *userdata);
+
 /* Counters for status and metrics. */
 typedef struct AwsStatistics {
     uint64_t n_calls;     /* HTTP requests sent, repetitions included */
@@ -85,6 +92,9 @@ Aws *aws_free(Aws *aws);
 int aws_call(Aws *aws, AwsQuery *query_take, usec_t deadline, unsigned flags, AwsHandler handler,
              void *userdata, AwsCall **ret);
 AwsCall *aws_call_free(AwsCall *call);
+
+/** aws_call_on_try() - amend is asked before each try from now on, with the userdata of the handler */
+void aws_call_on_try(AwsCall *call, AwsAmend amend);
 
 /** aws_clock_offset() - server's clock minus ours in microseconds, 0 until it mattered */
 int64_t aws_clock_offset(const Aws *aws);

@@ -476,6 +476,71 @@ static usec_t queue_deadline(const Queue *queue, const Batch *batch)
     return deadline;
 }
 
+static int queue_gather(const Queue *queue, usec_t now, Batch *ret, usec_t *ret_due)
+{
+    const Registrar *registrar = queue->registrar;
+    const BatchRules rules = {
+        .release_cooldown = registrar->options.release_cooldown,
+        .stale_grace = registrar->options.stale_grace,
+        .ipv4_room = queue->full[0] ? 0 : registrar_room(registrar, queue->interface, AF_INET),
+        .ipv6_room = queue->full[1] ? 0 : registrar_room(registrar, queue->interface, AF_INET6),
+    };
+
+    return batch_next(registrar->state, queue->interface->id, &rules, now, ret, ret_due);
+}
+
+static void batch_set_in_flight(const Batch *batch, bool in_flight)
+{
+    for (size_t i = 0; i < batch->n; i++)
+        batch->registrations[i]->in_flight = in_flight;
+}
+
+/* All that is due now, if what the call asks for is a part of it: else it stays as it is. */
+static bool queue_gather_more(const Queue *queue, Batch *ret)
+{
+    _cleanup_batch_ Batch more = BATCH_NULL;
+    bool whole = true;
+    usec_t due;
+
+    batch_set_in_flight(&queue->batch, false);
+    (void)queue_gather(queue, registrar_now(queue->registrar), &more, &due);
+    batch_set_in_flight(&more, true);
+    for (size_t i = 0; i < queue->batch.n; i++)
+        whole = whole && queue->batch.registrations[i]->in_flight;
+    if (whole && more.action == BATCH_ASSIGN && more.n > queue->batch.n) {
+        *ret = more;
+        more = BATCH_NULL;
+        return true;
+    }
+    batch_set_in_flight(&more, false);
+    batch_set_in_flight(&queue->batch, true);
+    return false;
+}
+
+/*
+ * AwsAmend. A call that was refused for the rate of calls has waited, and each one counts against that rate:
+ * what has come since goes with it instead of after it.
+ */
+static bool on_try(AwsQuery *ret, usec_t *ret_deadline, void *userdata)
+{
+    Queue *queue = userdata;
+    Batch more;
+
+    if (!queue_gather_more(queue, &more))
+        return false;
+    if (queue_query(queue, &more, ret) < 0) {
+        batch_set_in_flight(&more, false);
+        batch_set_in_flight(&queue->batch, true);
+        batch_done(&more);
+        return false;
+    }
+    queue->registrar->statistics.n_batched += more.n - queue->batch.n;
+    batch_done(&queue->batch);
+    queue->batch = more;
+    *ret_deadline = queue_deadline(queue, &more);
+    return true;
+}
+
 static int queue_call(Queue *queue, const Batch *batch, AwsHandler handler)
 {
     _cleanup_aws_query_ AwsQuery query = {0};
@@ -491,12 +556,16 @@ static int queue_call(Queue *queue, const Batch *batch, AwsHandler handler)
 static int queue_begin(Queue *queue, Batch *batch)
 {
     RegistrarStatistics *statistics = &queue->registrar->statistics;
+    int r;
 
     switch (batch->action) {
     case BATCH_ASSIGN:
         statistics->n_assign_calls++;
         statistics->n_batched += batch->n;
-        return queue_call(queue, batch, on_assigned);
+        r = queue_call(queue, batch, on_assigned);
+        if (r >= 0)
+            aws_call_on_try(queue->call, on_try);
+        return r;
     case BATCH_UNASSIGN:
         /* Killed before it is written, it would be taken for registered while EC2 carries this out. */
         waits_write(queue->registrar);
@@ -541,25 +610,17 @@ static void queue_rest(Queue *queue, usec_t due, usec_t now)
 
 static int queue_next(Queue *queue, usec_t now, usec_t *ret_due)
 {
-    const Registrar *registrar = queue->registrar;
     _cleanup_batch_ Batch batch = BATCH_NULL;
-    BatchRules rules = {
-        .release_cooldown = registrar->options.release_cooldown,
-        .stale_grace = registrar->options.stale_grace,
-        .ipv4_room = queue->full[0] ? 0 : registrar_room(registrar, queue->interface, AF_INET),
-        .ipv6_room = queue->full[1] ? 0 : registrar_room(registrar, queue->interface, AF_INET6),
-    };
     int r;
 
-    r = batch_next(registrar->state, queue->interface->id, &rules, now, &batch, ret_due);
+    r = queue_gather(queue, now, &batch, ret_due);
     if (r < 0 || batch.action == BATCH_NONE)
         return r;
     r = queue_begin(queue, &batch);
     if (r < 0)
         return r;
 
-    for (size_t i = 0; i < batch.n; i++)
-        batch.registrations[i]->in_flight = true;
+    batch_set_in_flight(&batch, true);
     queue->batch = batch;
     batch = BATCH_NULL;
     queue_set_state(queue, QUEUE_CALLING);

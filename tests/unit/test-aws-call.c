@@ -58,6 +58,7 @@ typedef struct Answer {
     unsigned n_tries;
     bool ambiguous;
     size_t n_subnets;
+    unsigned n_amended; /* asked */
 } Answer;
 
 static void serve_imds(Fixture *fixture, const FakeRequest *request, FakeReply *reply)
@@ -275,6 +276,47 @@ static void test_not_found(void **state)
     assert_int_equal(unwanted.class, AWS_ERROR_NOT_FOUND);
 }
 
+static bool amend(AwsQuery *ret, usec_t *ret_deadline, void *userdata)
+{
+    Answer *answer = userdata;
+
+    if (answer->n_amended++ == 0)
+        return false;
+    assert_int_equal(ec2_query_delete_network_interface("eni-2", ret), 0);
+    *ret_deadline = 0;
+    return true;
+}
+
+/* What was refused for the rate may ask for something else when it goes out again; not what may be done. */
+static void test_amend(void **state)
+{
+    static const struct {
+        FakeReply reply;
+        unsigned n_amended;
+        const char *asked;
+    } cases[] = {
+        {{.status = 503, .body = ERROR("RequestLimitExceeded", "slow down")}, 2, "=eni-2"},
+        {{.status = 500, .body = ERROR("InternalError", "oops")}, 1, "=eni-1"},
+    };
+    Fixture *fixture = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        Answer answer = {0};
+        AwsQuery query;
+        SCRIPT(fixture, cases[i].reply, {.body = DELETED});
+
+        fixture->n_ec2 = 0;
+        assert_int_equal(ec2_query_delete_network_interface("eni-1", &query), 0);
+        start(fixture, &query, PATIENCE, 0, &answer);
+        aws_call_on_try(answer.call, amend);
+        fake_run_until(fixture->event, &answer.done);
+        assert_true(answer.ok);
+        assert_int_equal(answer.n_tries, 2);
+        assert_int_equal(answer.n_amended, cases[i].n_amended);
+        assert_non_null(strstr(fixture->last_body, cases[i].asked));
+    }
+}
+
 static void test_deadline(void **state)
 {
     Fixture *fixture = *state;
@@ -466,6 +508,7 @@ int main(void)
         TEST(test_no_blind_retry),
         TEST(test_final),
         TEST(test_not_found),
+        TEST(test_amend),
         TEST(test_deadline),
         TEST(test_cut_short),
         TEST(test_expired_credentials),

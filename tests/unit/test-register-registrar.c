@@ -69,6 +69,44 @@ static void test_batching(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* A call that was refused for the rate takes along what has come since, if it can. */
+static void test_batching_when_throttled(void **unused _unused_)
+{
+    Asked asked[4] = {0}, deleted = {0};
+    FakeCall *call;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put(&f, &asked[0], "10.0.1.20", "a");
+    settle(&f);
+    call = fake_aws_pending(f.cloud.aws, ASSIGN);
+    put(&f, &asked[1], "10.0.1.21", "a");
+    put_until(&f, &asked[2], "10.0.1.22", NULL, "a", time_monotonic() + 5000 * SECOND);
+    settle(&f);
+    assert_null(fake_call_get(call, "PrivateIpAddress.2"));
+    fake_call_throttle(call);
+    assert_true(fake_call_has(call, "PrivateIpAddress.3", "10.0.1.22"));
+    assert_int_equal(call->deadline, time_monotonic() + 5000 * SECOND);
+
+    /* One of it was given back: the others are asked for as before, and what has come since after them. */
+    give_back(&f, &deleted, "10.0.1.20", "a");
+    put(&f, &asked[3], "10.0.1.23", "a");
+    settle(&f);
+    fake_call_throttle(call);
+    assert_null(fake_call_get(call, "PrivateIpAddress.4"));
+    assign_ok(&f);
+    assert_int_equal(asked[1].status, 200);
+    assert_int_equal(asked[2].status, 200);
+    assert_int_equal(asked[3].status, 0);
+    assign_ok(&f);
+    assert_int_equal(asked[3].status, 200);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 2);
+    assert_int_equal(registrar_statistics(f.registrar)->n_batched, 4);
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_RELEASED);
+    fixture_done(&f);
+}
+
 static void test_release(void **unused _unused_)
 {
     Asked asked = {0};
@@ -448,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_register),
         cmocka_unit_test(test_batching),
+        cmocka_unit_test(test_batching_when_throttled),
         cmocka_unit_test(test_release),
         cmocka_unit_test(test_register_during_unassign),
         cmocka_unit_test(test_register_during_failed_unassign),

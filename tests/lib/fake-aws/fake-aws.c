@@ -26,6 +26,7 @@ struct AwsCall {
     FakeCall *entry;
     AwsService service;
     AwsHandler handler;
+    AwsAmend amend;
     void *userdata;
 };
 
@@ -98,6 +99,11 @@ int aws_call(Aws *aws, AwsQuery *query_take, usec_t deadline, unsigned flags, Aw
     query_take->parameters = KEYVALUE_LIST_NULL;
     *ret = call;
     return 0;
+}
+
+void aws_call_on_try(AwsCall *call, AwsAmend amend)
+{
+    call->amend = amend;
 }
 
 AwsCall *aws_call_free(AwsCall *call)
@@ -251,6 +257,20 @@ void fake_call_fail_errno(FakeCall *call, int error, const char *message)
     };
 
     call_finish(call, &aws_error, NULL);
+}
+
+void fake_call_throttle(FakeCall *call)
+{
+    AwsQuery query = {0};
+    usec_t deadline;
+
+    assert_false(call->answered);
+    if (!call->call->amend || !call->call->amend(&query, &deadline, call->call->userdata))
+        return;
+    assert_string_equal(call->action, query.action);
+    keyvalue_list_done(&call->parameters);
+    call->parameters = query.parameters;
+    call->deadline = MAX(call->deadline, deadline);
 }
 
 void fake_call_lose(FakeCall *call)

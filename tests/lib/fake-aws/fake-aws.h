@@ -54,5 +54,8 @@ void fake_call_fail(FakeCall *call, const char *code, const char *message);
 /** fake_call_fail_errno() - before anything was sent */
 void fake_call_fail_errno(FakeCall *call, int error, const char *message);
 
+/** fake_call_throttle() - refused for the rate, and sent again, amended or not; it goes on waiting */
+void fake_call_throttle(FakeCall *call);
+
 /** fake_call_lose() - no reply; whether it was carried out is unknown */
 void fake_call_lose(FakeCall *call);
