@@ -6,7 +6,8 @@
  *
  * Who has an address that is taken is written down before it is, and forgotten when it is known where the
  * address ended. So a daemon that was killed in between, or that has failed to bring it here, knows whom to
- * give it back to.
+ * give it back to. Of another node's interface it is not known whether it is still wanted there: was it given
+ * up and found to be gone meanwhile, it stays there as nobody's until it is asked for or that daemon starts.
  */
 
 #include "register/queue-private.h"

@@ -11,7 +11,9 @@ one of those states, and is the only one from then on.
 A daemon is not told when another node takes an address from it; it remembers
 it until it looks. That is not a divergence: its memory is one part of a state,
 EC2's another. What must never be is an address in EC2 that the daemon of that
-interface does not know of.
+interface does not know of; but for an IPv6 address that was taken from there by
+a daemon that was then killed, and given back by its next run: until the daemon
+there is started again nobody tells it.
 """
 
 import itertools
@@ -158,6 +160,12 @@ def _half_done(state, event, here, around):
     for place in places:
         for remembered in memories:
             yield State(place, state.memory).remember(event.node, remembered)
+    if is_ipv6(around.address) and state.place and state.place[0] != event.node:
+        holder = state.memory[state.place[0]]
+        if holder and holder.state != WANTED:
+            # given back where it had been given up, which was carried out and forgotten meanwhile
+            for remembered in memories:
+                yield state.remember(event.node, remembered).remember(state.place[0], None)
 
 
 def _is_held(memory, ifname) -> bool:
@@ -305,6 +313,8 @@ class Model:
         self._possible = {a: {State(None, (None,) * n_nodes)} for a in pool}
         # (address, node) -> when it may first have been given up
         self._since = {}
+        # which a daemon that was killed may have given back where nobody knows of them any more
+        self.strays = set()
 
     def _may_expire(self, address, node, memory, now, room) -> bool:
         since = self._since.get((address, node), now)
@@ -364,6 +374,8 @@ class Model:
         for address, states in self._possible.items():
             mine = [event for a, event in events if a == address]
             states = self._by_itself(address, states, now, room)
+            if is_ipv6(address) and any(e.kind == PUT and e.answer == LOST for e in mine):
+                self.strays.add(address)
             after = set() if mine else states
             for order in _orders(mine) if mine else []:
                 reached = states
@@ -415,6 +427,7 @@ class Model:
         if why:
             raise Divergence(why)
         self._possible = {address: {state} for address, state in seen.items()}
+        self.strays = {a for a in self.strays if seen[a].place and seen[a].memory[seen[a].place[0]] is None}
         for address in seen:
             self._age(address, now)
 
@@ -425,7 +438,7 @@ class Model:
                 if s.memory[node] and s.memory[node].state == WANTED}
 
 
-def unsettled(seen) -> str:
+def unsettled(seen, strays=()) -> str:
     """What must not be when there is nothing left to do, or ""."""
     for address, state in seen.items():
         if any(m and m.state != WANTED for m in state.memory):
@@ -433,7 +446,7 @@ def unsettled(seen) -> str:
         if state.place is None:
             continue
         memory = state.memory[state.place[0]]
-        if memory is None or memory.ifname != state.place[1]:
+        if address not in strays and (memory is None or memory.ifname != state.place[1]):
             return f"{address} is assigned and belongs to nobody: {state}"
     return ""
 
