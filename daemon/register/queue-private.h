@@ -1,11 +1,13 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A queue from the inside: for its own files, queue.c and queue-move.c. */
+/* A queue from the inside: for its own files, queue.c, queue-look.c and queue-move.c. */
 
 #include "register/batch.h"
 #include "register/move6.h"
 #include "register/registrar-private.h"
+
+#define UNASSIGN_PAUSE (30 * USEC_PER_SEC) /* after EC2 would not */
 
 typedef enum QueueState {
     QUEUE_IDLE,
@@ -45,6 +47,15 @@ void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *
 
 /** queue_fail() - the registration was refused; unless only a look at the interface can tell */
 void queue_fail(Queue *queue, Registration *registration, const AwsError *error);
+
+/** queue_is_moving() - whether the registration is on its way from one interface of this node to another */
+static inline bool queue_is_moving(const Registration *r)
+{
+    return r->previous_interface && !streq(r->previous_interface, r->network_interface_id);
+}
+
+/** queue_on_looked() - the call of BATCH_LOOK has ended; an AwsHandler whose userdata is the queue */
+void queue_on_looked(const AwsReply *reply, void *userdata);
 
 /**
  * queue_move() - begin to bring addresses here that other interfaces have

@@ -12,8 +12,8 @@
  * which keeps them in memory and out of other queues' batches; what is wanted of them may change meanwhile.
  *
  * How a call ends for each of its registrations is told to the registrar: assigned, failed, released,
- * lost (moves of IPv6 and giving back: queue-move.c). A refusal for the sake of one address does not touch
- * the others: they are as they were, and so go out again.
+ * lost (of a look: queue-look.c; of moves of IPv6 and giving back: queue-move.c). A refusal for the sake of
+ * one address does not touch the others: they are as they were, and so go out again.
  */
 
 #include "register/queue-private.h"
@@ -25,10 +25,9 @@
 #include <limits.h>
 #include <stdio.h>
 
-#define CALL_TIMEOUT   (60 * USEC_PER_SEC)
-#define MEMORY_PAUSE   USEC_PER_SEC
-#define UNASSIGN_PAUSE (30 * USEC_PER_SEC) /* after EC2 would not */
-#define CONFLICTS_MAX  3u
+#define CALL_TIMEOUT  (60 * USEC_PER_SEC)
+#define MEMORY_PAUSE  USEC_PER_SEC
+#define CONFLICTS_MAX 3u
 
 static void queue_set_state(Queue *queue, QueueState state)
 {
@@ -112,19 +111,13 @@ void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *
 
 /* ------------------------------------------------------------------ assigning */
 
-/* From one interface of this node to another. */
-static bool is_moving(const Registration *r)
-{
-    return r->previous_interface && !streq(r->previous_interface, r->network_interface_id);
-}
-
 void queue_fail(Queue *queue, Registration *registration, const AwsError *error)
 {
     char text[REFUSAL_TEXT];
     ProtocolError refusal = refusal_explain(error, text);
 
     /* It has moved within the node or is where it was: only a look tells. */
-    if (error->ambiguous && is_moving(registration)) {
+    if (error->ambiguous && queue_is_moving(registration)) {
         registration->doubt = REGISTRATION_DOUBT_UNTOLD;
         return;
     }
@@ -278,169 +271,6 @@ static void on_unassigned(const AwsReply *reply, void *userdata)
     queue_call_ended(queue);
 }
 
-/* ------------------------------------------------------------------ looking */
-
-static bool is_shown(const Ec2NetworkInterface *record, const InAddr *address)
-{
-    for (size_t i = 0; i < record->n_private_ips; i++)
-        if (in_addr_equal(&record->private_ips[i].address, address))
-            return true;
-    for (size_t i = 0; i < record->n_ipv6_addresses; i++)
-        if (in_addr_equal(&record->ipv6_addresses[i], address))
-            return true;
-    return false;
-}
-
-static void fail_untold(Queue *queue, Registration *r)
-{
-    AwsError error = {
-        .class = AWS_ERROR_FINAL,
-        .error = -EREMOTEIO,
-        .action = r->address.family == AF_INET6 ? "AssignIpv6Addresses" : "AssignPrivateIpAddresses",
-        .code = "",
-        .message = "EC2 did not assign the address",
-        .request_id = "",
-    };
-
-    queue_log_refusal(queue, &error, &r->address);
-    queue_fail(queue, r, &error);
-}
-
-/* explained: another one is why the call that failed did */
-static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explained)
-{
-    RegistrationDoubt doubt = r->doubt;
-
-    r->doubt = REGISTRATION_DOUBT_NONE;
-    r->confirmed = time_monotonic();
-    if (doubt == REGISTRATION_DOUBT_TAKEN) {
-        /* It has come here after all. */
-        r->taken_from = mfree(r->taken_from);
-        r->assigned = true;
-    }
-    if (doubt == REGISTRATION_DOUBT_NONE || doubt == REGISTRATION_DOUBT_FRESH)
-        return;
-    if (r->state == REGISTRATION_WANTED)
-        registrar_assigned(queue->registrar, r);
-    else if (!explained)
-        r->not_before = time_add(now, UNASSIGN_PAUSE);
-}
-
-/* EC2 does not have it there. */
-static void looked_absent(Queue *queue, Registration *r, usec_t now)
-{
-    RegistrationDoubt doubt = r->doubt;
-
-    r->doubt = REGISTRATION_DOUBT_NONE;
-    switch (doubt) {
-    case REGISTRATION_DOUBT_NONE:
-        if (r->assigned && time_add(r->since, REGISTRAR_FRESH) < now)
-            registrar_lost(queue->registrar, r);
-        break;
-    case REGISTRATION_DOUBT_UNTOLD:
-        if (r->state == REGISTRATION_WANTED)
-            fail_untold(queue, r);
-        else
-            registrar_lost(queue->registrar, r);
-        break;
-    case REGISTRATION_DOUBT_RECLAIM:
-    case REGISTRATION_DOUBT_UNASSIGN:
-        if (r->state == REGISTRATION_WANTED) {
-            /* What it was before it was asked for again is over. */
-            registration_settle(r);
-            r->reclaimed = false;
-            registrar_fetch(queue->registrar, r);
-        } else {
-            registrar_lost(queue->registrar, r);
-        }
-        break;
-    case REGISTRATION_DOUBT_FRESH: registrar_lost(queue->registrar, r); break;
-    case REGISTRATION_DOUBT_CONFLICT:
-    case REGISTRATION_DOUBT_TAKEN: r->doubt = doubt; break;
-    }
-}
-
-/* The look failed: what can be done without it. */
-static void looked_in_vain(Queue *queue, Registration *r, const AwsError *error, usec_t now)
-{
-    RegistrationDoubt doubt = r->doubt;
-    bool gone = error->class == AWS_ERROR_NOT_FOUND;
-    AwsError unknown = *error;
-
-    unknown.ambiguous = !gone; /* what the call before did is still not known */
-    r->doubt = REGISTRATION_DOUBT_NONE;
-    if (doubt == REGISTRATION_DOUBT_FRESH || (doubt == REGISTRATION_DOUBT_UNTOLD && is_moving(r) && !gone)) {
-        r->doubt = doubt;
-        r->not_before = time_add(now, UNASSIGN_PAUSE);
-    } else if (r->state == REGISTRATION_WANTED &&
-               (doubt == REGISTRATION_DOUBT_UNTOLD || r->previous_interface)) {
-        queue_fail(queue, r, &unknown);
-    } else if (r->state != REGISTRATION_WANTED && gone) {
-        registrar_released(queue->registrar, r);
-    } else if (r->state != REGISTRATION_WANTED) {
-        r->not_before = time_add(now, UNASSIGN_PAUSE);
-    }
-}
-
-/* Whether one that could not be unassigned is not there at all. */
-static bool has_absent(const Queue *queue, const Ec2NetworkInterface *record)
-{
-    const State *state = queue->registrar->state;
-
-    for (size_t i = 0; i < state_n(state); i++) {
-        const Registration *r = state_get(state, i);
-
-        if (r->doubt == REGISTRATION_DOUBT_UNASSIGN && !is_shown(record, &r->address) &&
-            streq(r->network_interface_id, queue->interface->id))
-            return true;
-    }
-    return false;
-}
-
-static void queue_looked(Queue *queue, const Ec2NetworkInterface *record)
-{
-    usec_t now = registrar_now(queue->registrar);
-    const State *state = queue->registrar->state;
-    bool explained = has_absent(queue, record);
-
-    /* Backwards, for removing one shifts those after it. */
-    for (size_t i = state_n(state); i > 0; i--) {
-        Registration *r = state_get(state, i - 1);
-
-        if (r->in_flight || !streq(r->network_interface_id, queue->interface->id))
-            continue;
-        if (is_shown(record, &r->address))
-            looked_shown(queue, r, now, explained);
-        else
-            looked_absent(queue, r, now);
-    }
-}
-
-static void on_looked(const AwsReply *reply, void *userdata)
-{
-    static const AwsError unknown = {
-        .class = AWS_ERROR_NOT_FOUND,
-        .error = -ENOENT,
-        .action = "DescribeNetworkInterfaces",
-        .code = "",
-        .message = "no such interface in the reply",
-        .request_id = "",
-    };
-    Queue *queue = userdata;
-    _cleanup_batch_ Batch batch = queue_take_batch(queue);
-    const AwsError *error = reply->error;
-
-    if (!error && reply->records->n_network_interfaces == 0)
-        error = &unknown;
-    if (error)
-        queue_log_refusal(queue, error, batch.n == 1 ? &batch.registrations[0]->address : NULL);
-    for (size_t i = 0; error && i < batch.n; i++)
-        looked_in_vain(queue, batch.registrations[i], error, registrar_now(queue->registrar));
-    if (!error)
-        queue_looked(queue, &reply->records->network_interfaces[0]);
-    queue_call_ended(queue);
-}
-
 /* ------------------------------------------------------------------ the next call */
 
 static int queue_query(const Queue *queue, const Batch *batch, AwsQuery *ret)
@@ -572,7 +402,7 @@ static int queue_begin(Queue *queue, Batch *batch)
         statistics->n_unassign_calls++;
         statistics->n_batched += batch->n;
         return queue_call(queue, batch, on_unassigned);
-    case BATCH_LOOK: return queue_call(queue, batch, on_looked);
+    case BATCH_LOOK: return queue_call(queue, batch, queue_on_looked);
     case BATCH_MOVE: return queue_move(queue, batch);
     case BATCH_RETURN: return queue_call(queue, batch, queue_on_returned);
     case BATCH_NONE:
