@@ -80,13 +80,15 @@ class Circumstances(NamedTuple):
     """
     What else there was while an event happened.
     @room: Room of the addresses that may have been there; @here, @elsewhere: whether others asked for the
-    same address at the same time, at that node or another; @refused: EC2 refused calls, for no good reason
+    same address at the same time, at that node or another; @given_back: whether one of these gave it back
+    here, in the name of the same owner; @refused: EC2 refused calls, for no good reason
     """
 
     address: str
     room: object
     here: bool
     elsewhere: bool
+    given_back: bool
     refused: bool
 
 
@@ -168,6 +170,13 @@ def _half_done(state, event, here, around):
                 yield state.remember(event.node, remembered).remember(state.place[0], None)
 
 
+def _given_back(state, event, here):
+    """By who asks for it, before he was answered: whatever was done of it, and whoever had it before."""
+    memory = state.memory[event.node]
+    yield State(here, state.memory).remember(event.node, Memory(RELEASED, "", here[1]))
+    yield state.remember(event.node, memory and Memory(RELEASED, "", memory.ifname))
+
+
 def _is_held(memory, ifname) -> bool:
     return memory is not None and memory.state == WANTED and memory.ifname == ifname
 
@@ -190,15 +199,15 @@ def _put(state, event, around):
         yield from _half_done(state, event, here, around)
     if event.answer in (LOST, UNHEARD):
         yield from _refused(state, event, here, around)
+        if around.given_back:
+            yield from _given_back(state, event, here)
     elif event.answer != 200 and _may_be_refused(state, event, ifname, around):
         yield from _refused(state, event, here, around)
         if event.code == "superseded":
             # the address was on its way there already when the next one came, who is to be seen at the end
             yield done.remember(event.node, Memory(WANTED, NOT_TO_BE_SEEN, ifname))
         if event.code == "released":
-            # given back by the same owner: whatever was done of it, and whoever had it before
-            yield State(here, state.memory).remember(event.node, Memory(RELEASED, "", ifname))
-            yield state.remember(event.node, memory and Memory(RELEASED, "", memory.ifname))
+            yield from _given_back(state, event, here)
 
 
 def _delete(state, event, around):
@@ -394,7 +403,8 @@ class Model:
         others.remove(event)
         around = Circumstances(
             address, room, any(o.node == event.node and o.kind != RESTART for o in others),
-            any(o.node != event.node and o.kind != RESTART for o in others), refused)
+            any(o.node != event.node and o.kind != RESTART for o in others),
+            any((o.kind, o.node, o.owner) == (DELETE, event.node, event.owner) for o in others), refused)
         return {after for state in states for after in _apply(state, event, around)}
 
     def _age(self, address, begin) -> None:
