@@ -254,6 +254,19 @@ def test_release_that_has_to_be_repeated(pods, node, address, unassign, do):
     assert address not in node.in_ec2() | node.in_ec2_6()
 
 
+@pytest.mark.parametrize("assign, addresses", [(ASSIGN, [A, B, C, D]),
+                                               (ASSIGN6, [f"2001:db8:e2c:10::a{n}" for n in range(4)])])
+def test_throttled_call_takes_others_along(node, assign, addresses):
+    """What comes while a call is refused for the rate of calls goes out with it, not after it."""
+    node.control.latency({assign: 1})
+    node.control.faults({"action": assign, "n": 1, "do": "throttle"})
+    first = node.begin("PUT", addresses[0])
+    until(lambda: node.calls(assign), "the call")
+    others = [node.begin("PUT", address) for address in addresses[1:]]
+    assert statuses([first, *others]) == [200] * 4
+    assert [len(asked(call)) for call in node.calls(assign)] == [1, 4]
+
+
 def test_throttled_until_the_deadline(node):
     """504 after a minute; what was asked for later has a minute of its own, and nothing is lost by then."""
     node.control.faults({"action": ASSIGN, "n": 0, "do": "throttle"})
