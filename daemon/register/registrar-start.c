@@ -207,15 +207,20 @@ static bool interface_take_seen(Interface *interface, const InAddr *address)
 
 /*
  * A move was cut off before anybody was told that it is done: for the one it was taken from it is not. That
- * may be the registration itself, moved within the node, which is then assigned anew.
+ * may be the registration itself, moved within the node, which is then assigned anew; unless nobody is left
+ * to whom it is owed.
  */
 static int registrar_return(Registrar *registrar, Registration *r, usec_t now)
 {
+    bool own = streq(r->taken_from, r->network_interface_id);
+
+    if (own && (r->state != REGISTRATION_WANTED || !streq(r->boot_id, registrar->boot_id))) {
+        registrar_lost(registrar, r);
+        return 0;
+    }
     r->doubt = REGISTRATION_DOUBT_TAKEN;
     registrar->dirty = true;
-    if (r->state == REGISTRATION_WANTED && streq(r->taken_from, r->network_interface_id))
-        return 0;
-    return registration_set(r, REGISTRATION_RELEASED, "", registrar->boot_id, now);
+    return own ? 0 : registration_set(r, REGISTRATION_RELEASED, "", registrar->boot_id, now);
 }
 
 /* Answered a moment before the daemon was killed, and EC2's describe is behind: looked at again later. */

@@ -219,12 +219,56 @@ static void test_move_within_node_stranded_released(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Killed when it had been taken from eth1: it is brought back for its owner, if there is still one. */
+static void test_move_within_node_cut_off(void **unused _unused_)
+{
+    static const struct {
+        bool rebooted, given_back;
+    } cases[] = {{false, false}, {true, false}, {false, true}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        Asked asked = {0}, deleted = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+        settle(&f);
+        assign6_ok(&f, "2001:db8::20");
+        begin_move(&f, &asked, "b");
+        fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+        look_answer(&f, ENI, "10.0.1.10", "2001:db8::20");
+        cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+        settle(&f);
+        if (cases[i].given_back)
+            give_back(&f, &deleted, "2001:db8::20", "b");
+        settle(&f);
+        fixture_stop(&f);
+        asked.wait = registrar_wait_free(asked.wait);
+
+        if (cases[i].rebooted)
+            f.options.boot_id = "boot-2";
+        fixture_start(&f);
+        settle(&f);
+        if (cases[i].rebooted || cases[i].given_back) {
+            assert_null(find(&f, "2001:db8::20"));
+        } else {
+            assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+            assign6_ok(&f, "2001:db8::20");
+            assert_string_equal(find(&f, "2001:db8::20")->owner, "a");
+        }
+        assert_int_equal(pending(&f, NULL), 0);
+        fixture_done(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_move_within_node_unknown),
         cmocka_unit_test(test_move_within_node_given_back),
         cmocka_unit_test(test_move_of_released_fails),
+        cmocka_unit_test(test_move_within_node_cut_off),
         cmocka_unit_test(test_move_within_node_stranded),
         cmocka_unit_test(test_move_within_node_stranded_unknown),
         cmocka_unit_test(test_move_within_node_stranded_lost),
