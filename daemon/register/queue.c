@@ -16,6 +16,7 @@
  * one address does not touch the others: they are as they were, and so go out again.
  */
 
+#include "eni/explain.h"
 #include "register/queue-private.h"
 #include "register/refusal.h"
 #include "register/wait.h"
@@ -94,14 +95,15 @@ void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *
     bool known = error->class == AWS_ERROR_ADDRESS_IN_USE && address &&
                  told_refused(&queue->registrar->told, address, time_monotonic());
     const int level = known ? LOG_DEBUG : LOG_WARNING;
-    const LogField fields[] = {
+    LogField fields[3 + N_CALL_FIELDS] = {
         {"ENI_ID", queue->interface->id},
         {"INTERFACE", queue->interface->ifname},
         {"ADDRESS", text},
-        {"REQUEST_ID", error->request_id},
-        {"EC2_CODE", error->code},
     };
+    CallFields call;
 
+    call_fields_init(&call, error);
+    call_fields_put(&call, &fields[3]);
     if (address)
         (void)in_addr_format(address, text);
     log_full(level, error->error, id, fields, ARRAY_SIZE(fields), "%s of %s on %s failed: %s: %s%s%s",

@@ -187,7 +187,7 @@ static void sighting_say(Sighting *sighting, const RegistrarResult *result, usec
         {"ADDRESS", in_addr_format(&sighting->key.address, address)},
         {"INTERFACE", sighting->ifname},
         {"OWNER", sighting->owner},
-        {"EC2_CODE", error->ec2_code},
+        {"AWS_ERROR_CODE", error->ec2_code},
         {"REQUEST_ID", error->ec2_request_id},
     };
     /*
