@@ -503,21 +503,11 @@ int main(void)
 {
 #define TEST(_function) cmocka_unit_test_setup_teardown(_function, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_ok),
-        TEST(test_retried),
-        TEST(test_no_blind_retry),
-        TEST(test_final),
-        TEST(test_not_found),
-        TEST(test_amend),
-        TEST(test_deadline),
-        TEST(test_cut_short),
-        TEST(test_expired_credentials),
-        TEST(test_clock_skew),
-        TEST(test_no_role),
-        TEST(test_pages),
-        TEST(test_parallel),
-        TEST(test_dry_run),
-        TEST(test_endpoints),
+        TEST(test_ok),         TEST(test_retried),   TEST(test_no_blind_retry),
+        TEST(test_final),      TEST(test_not_found), TEST(test_amend),
+        TEST(test_deadline),   TEST(test_cut_short), TEST(test_expired_credentials),
+        TEST(test_clock_skew), TEST(test_no_role),   TEST(test_pages),
+        TEST(test_parallel),   TEST(test_dry_run),   TEST(test_endpoints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
