@@ -74,6 +74,7 @@ static void examine(Doctor *doctor, const char *config_path, bool image)
     if (image)
         return;
     doctor_check_host(doctor);
+    doctor_check_drivers(doctor);
     doctor_check_routing(doctor);
     doctor_check_aws(doctor);
 }

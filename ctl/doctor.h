@@ -42,6 +42,9 @@ void doctor_check_managers(Doctor *doctor);
  */
 void doctor_check_host(Doctor *doctor);
 
+/** doctor_check_drivers() - the kernel has the drivers for DPDK that the configuration names */
+void doctor_check_drivers(Doctor *doctor);
+
 /** doctor_check_routing() - tables and rules of others in the ranges that are ours */
 void doctor_check_routing(Doctor *doctor);
 

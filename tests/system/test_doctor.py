@@ -397,6 +397,37 @@ def test_rp_filter(patient):
         assert wrong(node.checks()) == expected
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["all", "named"])
+def test_drivers(patient, named):
+    """Those for DPDK; vfio needs an IOMMU, or to be told that it need not."""
+    node = patient()
+    config = node.image.path / "dpdk.conf"
+    node.image.write("dpdk.conf", NETWORKS + ("driver = igb_uio\n" if not named else
+                                              "[network n6]\nsubnets = {A1}\ndriver = igb_uio\n"
+                                              "[network n3]\nsubnets = {A2}\ndriver = vfio-pci\n"
+                                              "[network oam]\nsubnets = {A2}\n".format(A1=A1, A2=A2)))
+
+    def drivers() -> dict:
+        checks = node.checks("--config", str(config))
+        return {name: check["status"] for name, check in checks.items() if name.startswith("driver.")}
+
+    if not named:
+        assert drivers() == {"driver.igb_uio": "fail"}
+        node.image.write("sys/bus/pci/drivers/igb_uio/bind", "")
+        assert drivers() == {"driver.igb_uio": "ok"}
+        return
+    assert drivers() == {"driver.igb_uio": "fail", "driver.vfio-pci": "fail"}
+    node.image.write("sys/bus/pci/drivers/vfio-pci/bind", "")
+    assert drivers()["driver.vfio-pci"] == "fail"
+    node.image.write("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n")
+    assert drivers()["driver.vfio-pci"] == "fail"
+    node.image.write("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n")
+    assert drivers() == {"driver.igb_uio": "fail", "driver.vfio-pci": "ok"}
+    node.image.write("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n")
+    node.image.write("sys/kernel/iommu_groups/0/type", "DMA\n")
+    assert drivers()["driver.vfio-pci"] == "ok"
+
+
 def test_links(patient):
     """Whose an interface is in the eyes of udev and of networkd, by its index."""
     node = patient()
