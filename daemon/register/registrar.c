@@ -431,9 +431,11 @@ static int want_again(Registrar *registrar, Registration *r, const Interface *in
                       usec_t now)
 {
     bool here = streq(r->network_interface_id, interface->id);
+    /* Wanted again, and not yet told of: EC2 has it where it was given up. */
+    bool reclaimed = r->reclaimed && r->state == REGISTRATION_WANTED && !r->previous_interface;
     int res;
 
-    if (!here && (r->assigned || r->state != REGISTRATION_WANTED))
+    if (!here && (r->assigned || r->state != REGISTRATION_WANTED || reclaimed))
         res = registration_move(r, interface->id);
     else
         res = here ? 0 : replace_string(&r->network_interface_id, interface->id);
@@ -445,6 +447,11 @@ static int want_again(Registrar *registrar, Registration *r, const Interface *in
         return res;
     }
 
+    if (!here && reclaimed) {
+        r->previous_owner[0] = '\0';
+        r->previous_state = REGISTRATION_RELEASED;
+        r->previous_since = now;
+    }
     registration_calm(r);
     r->reclaimed = here;
     r->fetched = false;

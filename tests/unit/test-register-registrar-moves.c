@@ -219,6 +219,50 @@ static void test_move_within_node_stranded_released(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Given back on eth1, wanted there again, at once on eth2 instead, and given back: it is still on eth1. */
+static void test_move_of_reclaimed_given_back(void **unused _unused_)
+{
+    Asked first = {0}, again = {0}, moving = {0}, deleted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &first, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    give_back(&f, &deleted, "2001:db8::20", "a");
+    settle(&f);
+    put_on(&f, &again, "2001:db8::20", "eth1", "a");
+    put_on(&f, &moving, "2001:db8::20", "eth2", "b");
+    give_back(&f, &deleted, "2001:db8::20", "b");
+    settle(&f);
+    assert_int_equal(again.status, 409);
+    assert_int_equal(moving.status, 409);
+    assert_int_equal(deleted.status, 200);
+    assert_int_equal(find(&f, "2001:db8::20")->state, REGISTRATION_RELEASED);
+    advance(&f, 40 * SECOND);
+    assert_true(
+        fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+
+    /* And refused on eth2: it is nobody's on eth1, for neither was told that he has it. */
+    put_on(&f, &first, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    give_back(&f, &deleted, "2001:db8::20", "a");
+    settle(&f);
+    put_on(&f, &again, "2001:db8::20", "eth1", "a");
+    put_on(&f, &moving, "2001:db8::20", "eth2", "b");
+    settle(&f);
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    assert_int_equal(moving.status, 502);
+    assert_int_equal(find(&f, "2001:db8::20")->state, REGISTRATION_RELEASED);
+    assert_string_equal(find(&f, "2001:db8::20")->network_interface_id, ENI);
+    fixture_done(&f);
+}
+
 /* Killed when it had been taken from eth1: it is brought back for its owner, if there is still one. */
 static void test_move_within_node_cut_off(void **unused _unused_)
 {
@@ -268,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_move_within_node_unknown),
         cmocka_unit_test(test_move_within_node_given_back),
         cmocka_unit_test(test_move_of_released_fails),
+        cmocka_unit_test(test_move_of_reclaimed_given_back),
         cmocka_unit_test(test_move_within_node_cut_off),
         cmocka_unit_test(test_move_within_node_stranded),
         cmocka_unit_test(test_move_within_node_stranded_unknown),
