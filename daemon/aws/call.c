@@ -485,18 +485,24 @@ static int call_send(AwsCall *call, const AwsKeys *keys)
     return 0;
 }
 
-/* What was refused for the rate may take along what has been asked for since. */
-static void call_amend(AwsCall *call)
+/* What has waited may take along what has been asked for since, or not be wanted any more: false. */
+static bool call_amend(AwsCall *call)
 {
     AwsQuery query = {0};
     usec_t deadline;
 
-    if (!call->amend || call->ambiguous || !call->amend(&query, &deadline, call->userdata))
-        return;
+    if (!call->amend || call->ambiguous)
+        return true;
+    switch (call->amend(&query, &deadline, call->userdata)) {
+    case AWS_AMENDMENT_NONE: return true;
+    case AWS_AMENDMENT_END: return false;
+    case AWS_AMENDMENT_QUERY: break;
+    }
     assert(streq(call->query.action, query.action));
     aws_query_done(&call->query);
     call->query = query;
     call->deadline = MAX(call->deadline, deadline);
+    return true;
 }
 
 static void call_on_credentials(int error, const char *text, const AwsKeys *keys, void *userdata)
@@ -512,12 +518,13 @@ static void call_on_credentials(int error, const char *text, const AwsKeys *keys
         return;
     }
 
-    call_amend(call);
-    r = call_send(call, keys);
+    r = call_amend(call) ? call_send(call, keys) : -ECANCELED;
     call->wait = credentials_wait_free(call->wait);
     if (r < 0) {
         call_set_error(call, AWS_ERROR_FINAL, r,
-                       r == -EINVAL ? "the endpoint is not a usable URL" : "out of memory");
+                       r == -ECANCELED ? "not wanted any more"
+                       : r == -EINVAL  ? "the endpoint is not a usable URL"
+                                       : "out of memory");
         call_fail(call);
         return;
     }

@@ -51,12 +51,19 @@ typedef enum AwsCallFlags {
         1 << 1, /* when a reply was lost, report it (ambiguous) and let the caller look first */
 } AwsCallFlags;
 
+/* What becomes of a call that is about to be tried. */
+typedef enum AwsAmendment {
+    AWS_AMENDMENT_NONE,
+    AWS_AMENDMENT_QUERY, /* it asks for something else, of the same action */
+    AWS_AMENDMENT_END,   /* it fails with -ECANCELED, for nobody wants it any more */
+} AwsAmendment;
+
 /*
- * Asked before a try whether it should ask for something else, of the same action. Not when an earlier try
- * may have been carried out. ret: what to ask for; ret_deadline: CLOCK_MONOTONIC. Return: false: it stays as
- * it is.
+ * Asked before each try; not when an earlier one may have been carried out.
+ * ret: with AWS_AMENDMENT_QUERY, what to ask for; ret_deadline: CLOCK_MONOTONIC, if later than the one
+ * before.
  */
-typedef bool (*AwsAmend)(AwsQuery *ret, usec_t *ret_deadline, void *userdata);
+typedef AwsAmendment (*AwsAmend)(AwsQuery *ret, usec_t *ret_deadline, void *userdata);
 
 /* Counters for status and metrics. */
 typedef struct AwsStatistics {

@@ -211,7 +211,9 @@ static void on_assigned(const AwsReply *reply, void *userdata)
     _cleanup_batch_ Batch batch = queue_take_batch(queue);
 
     queue->registrar->statistics.assign_usec += reply->elapsed;
-    if (reply->error)
+    if (reply->error && reply->error->error == -ECANCELED)
+        log_debug("%s: what was to be assigned is not wanted any more", queue->interface->ifname);
+    else if (reply->error)
         queue_refused(queue, &batch, reply->error);
     else
         queue->full[family_index(family)] = false;
@@ -327,8 +329,39 @@ static void batch_set_in_flight(const Batch *batch, bool in_flight)
         batch->registrations[i]->in_flight = in_flight;
 }
 
+/*
+ * What nobody wants here any more, taken out of the batch of a call that EC2 has not carried out. Sent all
+ * the same, it would take an address from another node that has got it meanwhile.
+ */
+static bool queue_drop_unwanted(Queue *queue)
+{
+    Batch *batch = &queue->batch;
+    size_t n = 0, n_before = batch->n;
+
+    for (size_t i = 0; i < n_before; i++) {
+        Registration *r = batch->registrations[i];
+
+        if (r->state == REGISTRATION_WANTED && streq(r->network_interface_id, queue->interface->id)) {
+            batch->registrations[n++] = r;
+            continue;
+        }
+        r->in_flight = false;
+        if (r->state != REGISTRATION_WANTED && r->taken_from)
+            r->doubt = REGISTRATION_DOUBT_TAKEN;
+        else if (r->state != REGISTRATION_WANTED && r->previous_interface)
+            registration_restore(r);
+        else if (r->state != REGISTRATION_WANTED && !r->assigned) {
+            registrar_released(queue->registrar, r);
+            continue;
+        }
+        queue_kick(registrar_interface(queue->registrar, r->network_interface_id)->queue);
+    }
+    batch->n = n;
+    return n < n_before;
+}
+
 /* All that is due now, if what the call asks for is a part of it: else it stays as it is. */
-static bool queue_gather_more(const Queue *queue, Batch *ret)
+static bool queue_gather_more(Queue *queue)
 {
     _cleanup_batch_ Batch more = BATCH_NULL;
     bool whole = true;
@@ -339,8 +372,11 @@ static bool queue_gather_more(const Queue *queue, Batch *ret)
     batch_set_in_flight(&more, true);
     for (size_t i = 0; i < queue->batch.n; i++)
         whole = whole && queue->batch.registrations[i]->in_flight;
-    if (whole && more.action == BATCH_ASSIGN && more.n > queue->batch.n) {
-        *ret = more;
+    if (whole && more.action == BATCH_ASSIGN && more.family == queue->batch.family &&
+        more.n > queue->batch.n) {
+        queue->registrar->statistics.n_batched += more.n - queue->batch.n;
+        batch_done(&queue->batch);
+        queue->batch = more;
         more = BATCH_NULL;
         return true;
     }
@@ -351,26 +387,19 @@ static bool queue_gather_more(const Queue *queue, Batch *ret)
 
 /*
  * AwsAmend. A call that was refused for the rate of calls has waited, and each one counts against that rate:
- * what has come since goes with it instead of after it.
+ * what has come since goes with it instead of after it. Without memory all of it goes out again.
  */
-static bool on_try(AwsQuery *ret, usec_t *ret_deadline, void *userdata)
+static AwsAmendment on_try(AwsQuery *ret, usec_t *ret_deadline, void *userdata)
 {
     Queue *queue = userdata;
-    Batch more;
+    bool less = queue_drop_unwanted(queue), more = queue_gather_more(queue);
 
-    if (!queue_gather_more(queue, &more))
-        return false;
-    if (queue_query(queue, &more, ret) < 0) {
-        batch_set_in_flight(&more, false);
-        batch_set_in_flight(&queue->batch, true);
-        batch_done(&more);
-        return false;
-    }
-    queue->registrar->statistics.n_batched += more.n - queue->batch.n;
-    batch_done(&queue->batch);
-    queue->batch = more;
-    *ret_deadline = queue_deadline(queue, &more);
-    return true;
+    if (!less && !more)
+        return AWS_AMENDMENT_NONE;
+    if (queue->batch.n == 0 || queue_query(queue, &queue->batch, ret) < 0)
+        return AWS_AMENDMENT_END;
+    *ret_deadline = queue_deadline(queue, &queue->batch);
+    return AWS_AMENDMENT_QUERY;
 }
 
 static int queue_call(Queue *queue, const Batch *batch, AwsHandler handler)

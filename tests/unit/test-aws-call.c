@@ -59,6 +59,7 @@ typedef struct Answer {
     bool ambiguous;
     size_t n_subnets;
     unsigned n_amended; /* asked */
+    bool unwanted;
 } Answer;
 
 static void serve_imds(Fixture *fixture, const FakeRequest *request, FakeReply *reply)
@@ -276,15 +277,33 @@ static void test_not_found(void **state)
     assert_int_equal(unwanted.class, AWS_ERROR_NOT_FOUND);
 }
 
-static bool amend(AwsQuery *ret, usec_t *ret_deadline, void *userdata)
+static AwsAmendment amend(AwsQuery *ret, usec_t *ret_deadline, void *userdata)
 {
     Answer *answer = userdata;
 
     if (answer->n_amended++ == 0)
-        return false;
+        return AWS_AMENDMENT_NONE;
+    if (answer->unwanted)
+        return AWS_AMENDMENT_END;
     assert_int_equal(ec2_query_delete_network_interface("eni-2", ret), 0);
     *ret_deadline = 0;
-    return true;
+    return AWS_AMENDMENT_QUERY;
+}
+
+/* Nobody wants it any more: it does not go out again. */
+static void test_amend_end(void **state)
+{
+    Fixture *fixture = *state;
+    Answer answer = {.unwanted = true};
+    AwsQuery query;
+    SCRIPT(fixture, {.status = 503, .body = ERROR("RequestLimitExceeded", "slow down")}, {.body = DELETED});
+
+    assert_int_equal(ec2_query_delete_network_interface("eni-1", &query), 0);
+    start(fixture, &query, PATIENCE, 0, &answer);
+    aws_call_on_try(answer.call, amend);
+    fake_run_until(fixture->event, &answer.done);
+    assert_int_equal(answer.error, -ECANCELED);
+    assert_int_equal(fixture->n_ec2, 1);
 }
 
 /* What was refused for the rate may ask for something else when it goes out again; not what may be done. */
@@ -503,11 +522,12 @@ int main(void)
 {
 #define TEST(_function) cmocka_unit_test_setup_teardown(_function, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_ok),         TEST(test_retried),   TEST(test_no_blind_retry),
-        TEST(test_final),      TEST(test_not_found), TEST(test_amend),
-        TEST(test_deadline),   TEST(test_cut_short), TEST(test_expired_credentials),
-        TEST(test_clock_skew), TEST(test_no_role),   TEST(test_pages),
-        TEST(test_parallel),   TEST(test_dry_run),   TEST(test_endpoints),
+        TEST(test_ok),        TEST(test_retried),    TEST(test_no_blind_retry),
+        TEST(test_final),     TEST(test_not_found),  TEST(test_amend),
+        TEST(test_deadline),  TEST(test_cut_short),  TEST(test_expired_credentials),
+        TEST(test_amend_end), TEST(test_clock_skew), TEST(test_no_role),
+        TEST(test_pages),     TEST(test_parallel),   TEST(test_dry_run),
+        TEST(test_endpoints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,8 +265,12 @@ void fake_call_throttle(FakeCall *call)
     usec_t deadline;
 
     assert_false(call->answered);
-    if (!call->call->amend || !call->call->amend(&query, &deadline, call->call->userdata))
-        return;
+    switch (call->call->amend ? call->call->amend(&query, &deadline, call->call->userdata)
+                              : AWS_AMENDMENT_NONE) {
+    case AWS_AMENDMENT_NONE: return;
+    case AWS_AMENDMENT_END: fake_call_fail_errno(call, -ECANCELED, "not wanted any more"); return;
+    case AWS_AMENDMENT_QUERY: break;
+    }
     assert_string_equal(call->action, query.action);
     keyvalue_list_done(&call->parameters);
     call->parameters = query.parameters;
