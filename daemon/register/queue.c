@@ -29,6 +29,8 @@
 #define CALL_TIMEOUT  (60 * USEC_PER_SEC)
 #define MEMORY_PAUSE  USEC_PER_SEC
 #define CONFLICTS_MAX 3u
+/* While an address is on its way from a full interface to another one of the node. */
+#define LEAVING_PAUSE (USEC_PER_SEC / 4)
 
 static void queue_set_state(Queue *queue, QueueState state)
 {
@@ -160,6 +162,22 @@ static bool queue_has_spare(const Queue *queue, int family)
     return false;
 }
 
+/* Whether an address is on its way from here to another interface of the node: until then it takes up room.
+ */
+static bool queue_is_left(const Queue *queue, int family)
+{
+    const State *state = queue->registrar->state;
+
+    for (size_t i = 0; i < state_n(state); i++) {
+        const Registration *r = state_get(state, i);
+
+        if (r->in_flight && r->address.family == family && queue_is_moving(r) &&
+            streq(r->previous_interface, queue->interface->id))
+            return true;
+    }
+    return false;
+}
+
 static void queue_refused_addresses(Queue *queue, const Batch *batch, const AwsError *error)
 {
     _cleanup_(freep) bool *named = calloc(batch->n, sizeof(*named));
@@ -184,6 +202,11 @@ static void queue_refused(Queue *queue, const Batch *batch, const AwsError *erro
         return;
     if (error->class == AWS_ERROR_ADDRESS_LIMIT && queue_has_spare(queue, batch->family)) {
         queue->full[family_index(batch->family)] = true;
+        return;
+    }
+    if (error->class == AWS_ERROR_ADDRESS_LIMIT && queue_is_left(queue, batch->family)) {
+        for (size_t i = 0; i < batch->n; i++)
+            batch->registrations[i]->not_before = time_add(registrar_now(queue->registrar), LEAVING_PAUSE);
         return;
     }
     if (refusal_scope(error) == REFUSAL_SCOPE_ADDRESSES) {

@@ -263,6 +263,36 @@ static void test_move_of_reclaimed_given_back(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* EC2 says that eth1 is full while one of its addresses is on its way to eth2: that is no answer yet. */
+static void test_full_while_one_leaves(void **unused _unused_)
+{
+    Asked first = {0}, moving = {0}, asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &first, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    begin_move(&f, &moving, "a");
+    put_on(&f, &asked, "2001:db8::21", "eth1", "a");
+    settle(&f);
+    fake_call_fail(fake_aws_pending_with(f.cloud.aws, ASSIGN6, "NetworkInterfaceId", ENI),
+                   "PrivateIpAddressLimitExceeded", "full");
+    settle(&f);
+    assert_int_equal(asked.status, 0);
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(moving.status, 200);
+    advance(&f, SECOND);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+
+    /* Now that nothing leaves, it is one. */
+    fail_call(&f, ASSIGN6, "PrivateIpAddressLimitExceeded", "full");
+    assert_int_equal(asked.status, 507);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
 /* Killed when it had been taken from eth1: it is brought back for its owner, if there is still one. */
 static void test_move_within_node_cut_off(void **unused _unused_)
 {
@@ -313,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_move_within_node_given_back),
         cmocka_unit_test(test_move_of_released_fails),
         cmocka_unit_test(test_move_of_reclaimed_given_back),
+        cmocka_unit_test(test_full_while_one_leaves),
         cmocka_unit_test(test_move_within_node_cut_off),
         cmocka_unit_test(test_move_within_node_stranded),
         cmocka_unit_test(test_move_within_node_stranded_unknown),
