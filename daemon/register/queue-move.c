@@ -75,13 +75,14 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
     }
 }
 
+/* Whether one that was refused may have been for the sake of another, whatever became of that one. */
 static bool is_refused_together(const Move6Result *result, size_t n)
 {
     size_t n_refused = 0;
 
     for (size_t i = 0; i < n; i++)
         n_refused += result->outcomes[i] == MOVE6_REFUSED;
-    return n_refused > 1 && refusal_scope(result->error) == REFUSAL_SCOPE_ADDRESSES;
+    return n_refused > 0 && n > 1 && refusal_scope(result->error) == REFUSAL_SCOPE_ADDRESSES;
 }
 
 static void on_moved(const Move6Result *result, void *userdata)

@@ -480,6 +480,28 @@ static void test_ipv6_one_taken(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* One that is taken keeps the other from being unassigned: that one is moved once more, alone. */
+static void test_ipv6_refused_for_another(void **unused _unused_)
+{
+    Asked asked[2] = {0};
+    Fixture f;
+
+    begin_move_of_two(&f, asked);
+    for (unsigned i = 0; i < 2; i++)
+        fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    assign6_ok(&f, "2001:db8::20"); /* given back */
+    assign6_ok(&f, "2001:db8::21");
+    assert_int_equal(asked[0].status, 0);
+    assert_int_equal(asked[1].status, 200);
+    look_answer(&f, "eni-other", "", "2001:db8::20");
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(asked[0].status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
 /* Neither may come, and one is taken before they are given back: the other one is given back. */
 static void test_ipv6_one_taken_and_refused(void **unused _unused_)
 {
@@ -663,6 +685,7 @@ int main(void)
         cmocka_unit_test(test_ipv6_killed_when_moved),
         cmocka_unit_test(test_ipv6_of_a_first_interface),
         cmocka_unit_test(test_ipv6_one_taken),
+        cmocka_unit_test(test_ipv6_refused_for_another),
         cmocka_unit_test(test_ipv6_one_taken_and_refused),
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_no_flapping),
