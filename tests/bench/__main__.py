@@ -8,10 +8,11 @@ import time
 
 from ec2sim.node import NamespacesUnavailable
 
-from . import answers, appear, boot, fleet, idle, podfleet, published, register, table
+from . import answers, appear, boot, fleet, idle, podfleet, published, register, route, table
 
 GROUPS = {"boot": boot.measure, "idle": idle.measure, "fleet": fleet.measure,
           "register": register.measure, "answers": answers.measure, "watch": appear.measure,
+          "route": route.measure,
           "podfleet": podfleet.measure, "published": published.measure}
 
 

@@ -27,22 +27,23 @@ INTERVAL = 0.02
 P99_BUDGET_MS = 5
 
 
-class _Node:
-    """A node with a pod, and a connection to its daemon."""
+class Node:
+    """A node with a pod, and a connection to its daemon. @mode: of the pod's macvlan"""
 
-    def __init__(self, stack, region, number: int):
+    def __init__(self, stack, region, number: int, watch: str = "yes", mode: str = "bridge"):
         node = region.launch(world.instance(number, 1, kind="x9.wide"))
         own_run(node)
-        self.run = stack.enter_context(Run(node, world.config(1, first=number)))
+        self.run = stack.enter_context(Run(node, world.config(1, first=number, watch=watch)))
         self.run.wait_ready()
-        self.pod = stack.enter_context(contextlib.closing(Pod(node, 1)))
+        node.await_up("eth1")
+        self.pod = stack.enter_context(contextlib.closing(Pod(node, 1, mode=mode)))
         self._socket = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         self._socket.connect(self.run.socket_path)
         addresses = world.pod_addresses(number, 2 * N_EACH)
         self.in_pod, self.by_put = addresses[:N_EACH], addresses[N_EACH:]
 
-    def put(self, address: str) -> int:
-        """Return: CLOCK_MONOTONIC of the moment before, in nanoseconds."""
+    def put(self, address: str) -> tuple:
+        """Return: CLOCK_MONOTONIC of the moments before and after, in nanoseconds."""
         body = json.dumps({"owner": "pod"})
         request = f"PUT /v1/addresses/{address} HTTP/1.1\r\nHost: localhost\r\n" \
             f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
@@ -51,8 +52,9 @@ class _Node:
         reply = http.client.HTTPResponse(self._socket)
         reply.begin()
         reply.read()
+        then = time.monotonic_ns()
         assert reply.status == 200
-        return now
+        return now, then
 
 
 def _on_the_wire(region) -> dict:
@@ -74,13 +76,13 @@ def measure(quick: bool = False) -> list:
     """Several nodes in turns, so that each has its rest."""
     n_each = 5 if quick else N_EACH
     with Topology(world.scenario()) as region, contextlib.ExitStack() as stack:
-        nodes = [_Node(stack, region, number) for number in range(1, N_NODES + 1)]
+        nodes = [Node(stack, region, number) for number in range(1, N_NODES + 1)]
         region.control.latency({name: 0.0 for name in world.LATENCY})
         appeared, asked = {}, {}
         for i, node in itertools.product(range(n_each), nodes):
             appeared[node.in_pod[i]] = node.pod.add(node.in_pod[i])
             time.sleep(INTERVAL)
-            asked[node.by_put[i]] = node.put(node.by_put[i])
+            asked[node.by_put[i]], _ = node.put(node.by_put[i])
             time.sleep(INTERVAL)
         wire = _on_the_wire(region)
     put = _rows("PUT -> Assign on the wire", asked, wire)

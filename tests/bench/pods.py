@@ -30,14 +30,17 @@ def own_run(node) -> None:
 
 
 class Pod(Namespace):
-    """@number: unlike that of any other pod of the node"""
+    """
+    @number: unlike that of any other pod of the node
+    @mode: of its macvlan; "passthru" has the ENI's MAC, so that the VPC delivers to it
+    """
 
-    def __init__(self, node, number: int, ifname: str = "eth1"):
+    def __init__(self, node, number: int, ifname: str = "eth1", mode: str = "bridge"):
         super().__init__(node)
         pid = self.path.split("/")[2]
         node.run(["ip", "-batch", "-"], check=True, text=True, input=(
             f"link add v{number} type veth peer name eth0 netns {pid}\n"
-            f"link add link {ifname} name net1 netns {pid} type macvlan mode bridge\n"))
+            f"link add link {ifname} name net1 netns {pid} type macvlan mode {mode}\n"))
         self.run("sh", "-c", "ip link set net1 addrgenmode none; ip link set net1 up")
         self.index = json.loads(self.run("ip", "-json", "link", "show", "net1").stdout)[0]["ifindex"]
         self._rtnl = Rtnl(self._open_socket())

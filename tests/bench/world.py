@@ -91,11 +91,11 @@ def _networks(numbers: range) -> str:
 
 
 def config(n_enis: int, source_dest_check: bool = True, boot_timeout: str = "5min",
-           first: int = 1, cooldown: str = "30s", more: str = "") -> str:
+           first: int = 1, cooldown: str = "30s", more: str = "", watch: str = "yes") -> str:
     """The daemon's configuration: @n_enis subnets from number @first on; @more lines of [network]."""
     return (f"[daemon]\nlog_level = info\nboot_timeout = {boot_timeout}\n"
             # like the installed system's own group, this one is in /etc/group
-            f"[registration]\nsocket_group = root\nrelease_cooldown = {cooldown}\n"
+            f"[registration]\nsocket_group = root\nrelease_cooldown = {cooldown}\nwatch = {watch}\n"
             f"[network]\nsecurity_groups = {GROUP}\n"
             + ("" if source_dest_check else "source_dest_check = no\n") + more
             + _networks(range(first, first + n_enis)))
