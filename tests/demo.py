@@ -4,8 +4,8 @@
 In network namespaces of its own this starts the simulated AWS, with latencies
 as on EC2, and one node of an Auto Scaling group whose tags name three subnets.
 The node runs the daemon with the sample configuration. Shown are the boot as a
-timeline, what the daemon, the kernel and EC2 say of it, and a second boot of
-the same node, which changes nothing.
+timeline, what the daemon, the kernel and EC2 say of it, a second boot of the
+same node, which changes nothing, and a pod whose address becomes routable.
 """
 
 import contextlib
@@ -14,20 +14,28 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import types
 
 _TESTS = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(_TESTS, "system"))
 
 from ec2sim.node import NamespacesUnavailable, Topology  # noqa: E402
+from ec2sim.probe import Probe, answers  # noqa: E402
 from ec2sim.scenario import example_scenario  # noqa: E402
 
+from cnichain import kernel_has  # noqa: E402
 from harness import EKSCTL, Daemon, leaked  # noqa: E402
+from registering import until  # noqa: E402
+from watching import Pod  # noqa: E402
 
 #: seconds, as one sees them on EC2; link: from Attach's reply to the device
 LATENCY = {"CreateNetworkInterface": 0.6, "AttachNetworkInterface": 0.7,
-           "ModifyNetworkInterfaceAttribute": 0.3, "Describe": 0.15, "link": 0.5}
+           "ModifyNetworkInterfaceAttribute": 0.3, "AssignPrivateIpAddresses": 0.4, "link": 0.5}
 DESCRIBES = ("DescribeInstances", "DescribeSubnets", "DescribeInstanceTypes",
              "DescribeNetworkInterfaces", "DescribeAutoScalingGroups", "DescribeLifecycleHooks")
+#: an address of eth1's subnet for a pod, and another subnet of the VPC
+ADDRESS, ELSEWHERE = "10.0.10.200", "subnet-0aaaaaaaaaaaaaaa2"
 SAMPLE = os.path.join(_TESTS, "..", "conf", "multus-eks.conf")
 
 
@@ -95,18 +103,47 @@ def first_boot(region, directory) -> None:
         show_ec2(region)
 
 
+def pod(region, daemon) -> None:
+    """Its address is seen, by nobody's help, and a host of another subnet reaches it."""
+    if not kernel_has("macvlan"):
+        print("\nThis kernel has no macvlan, of which the demo's pod would be made: it ends here.")
+        return
+    title("A pod gets an address above eth1; a host of another subnet pings it")
+    host = region.add_host(ELSEWHERE)
+    with contextlib.closing(Pod(types.SimpleNamespace(node=region.node))) as guest:
+        region.node.await_up("eth1")
+        guest.plug(mode="passthru")
+        guest.await_carrier()
+        region.control.clear()
+        with Probe(host, ADDRESS) as probe:
+            begin = time.monotonic_ns()
+            guest.route(f"{ADDRESS}/24")
+            until(lambda: answers(host, ADDRESS), f"an answer of {ADDRESS}")
+        call, = region.control.calls("AssignPrivateIpAddresses")
+        first = min(probe.answered())
+        lost = probe.asked(begin, first) - len(probe.answered(begin, first))
+        for at, text in ((begin, f"pod     {ADDRESS} is added to its interface"),
+                         (call["ns"], f"EC2     {call['action']} {call['params']['NetworkInterfaceId']}  "
+                                      f"{(call['end'] - call['t']) * 1000:.0f} ms"),
+                         (first, f"host    the first echo comes back, {lost} were lost before")):
+            print(f"{(at - begin) / 1e6:9.1f} ms  {text}")
+        title("multus-eksctl addresses")
+        subprocess.run([EKSCTL, "addresses", "--socket", daemon.socket_path], check=True)
+
+
 def second_boot(region, directory) -> bool:
-    """Whether it changed nothing."""
+    """Whether it changed nothing. Then a pod comes."""
     before = region.node.links()
     region.control.clear()
     title("Second boot of the same node")
     with booted(region, directory) as daemon:
         timeline(region, daemon)
-    mutating = [c["action"] for c in region.control.calls(mutating=True)
-                if c["action"] != "CompleteLifecycleAction"]
-    same = region.node.links() == before
-    print(f"\n{len(mutating)} mutating calls, interfaces {'unchanged' if same else 'CHANGED'}, "
-          f"{len(leaked(region))} ENIs leaked")
+        mutating = [c["action"] for c in region.control.calls(mutating=True)
+                    if c["action"] != "CompleteLifecycleAction"]
+        same = region.node.links() == before
+        print(f"\n{len(mutating)} mutating calls, interfaces {'unchanged' if same else 'CHANGED'}, "
+              f"{len(leaked(region))} ENIs leaked")
+        pod(region, daemon)
     return not mutating and same and not leaked(region)
 
 

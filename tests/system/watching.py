@@ -90,10 +90,13 @@ class Pod(Inside, Namespace):
 
     def route(self, *addresses, name="net1") -> None:
         """Have addresses that answer to other subnets, once the kernel has seen the carrier."""
-        until(lambda: self._is_ready(name), f"the carrier of {name}")
+        self.await_carrier(name)
         self.add(*addresses, name=name)
         self.batch(*(f"route replace default via {'fe80:ec2::1' if ':' in a else '10.0.10.1'} dev {name}"
                      for a in addresses))
+
+    def await_carrier(self, name="net1") -> None:
+        until(lambda: self._is_ready(name), f"the carrier of {name}")
 
     def _is_ready(self, name) -> bool:
         link = json.loads(self.run("ip", "-json", "-details", "link", "show", name).stdout)[0]
