@@ -20,7 +20,7 @@ static unsigned n_told;
 
 static void mount_namespace(void)
 {
-    assert_int_equal(mount("/proc/self/ns/net", file, NULL, MS_BIND, NULL), 0);
+    assert_int_equal(mount("/proc/self/ns/net", file, "", MS_BIND, ""), 0);
 }
 
 int __real_ioctl(int fd, unsigned long request, void *argument);

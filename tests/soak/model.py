@@ -155,8 +155,8 @@ def _half_done(state, event, here, around):
     if is_ipv6(around.address) and state.place not in (None, here):
         places.add(None)  # taken from there and not yet given here
     memories = {memory}
-    if memory and memory.state != WANTED:
-        memories.add(None)  # it is wanted again, and that is in no file before it is true
+    if memory and (memory.state != WANTED or memory.owner == NOT_TO_BE_SEEN):
+        memories.add(None)  # it is wanted (again), and that is in no file before it is true
     if is_ipv6(around.address) and state.place != here:
         memories.add(Memory(RELEASED, "", here[1]))  # on its way back to where it was taken from
     for place in places:
