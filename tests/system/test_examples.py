@@ -2,6 +2,7 @@
 """The manifests of conf/examples do what they say: their shell runs, against a daemon without EC2."""
 
 import configparser
+import ipaddress
 import json
 import os
 import pathlib
@@ -115,6 +116,53 @@ def test_sidecar(daemon, runtime):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+# -- a floating address ----------------------------------------------------
+
+def range_of(document) -> set:
+    """The addresses that whereabouts gives out for a NetworkAttachmentDefinition, or none."""
+    ipam = json.loads(document["spec"]["config"])["plugins"][0]["ipam"]
+    if ipam["type"] != "whereabouts":
+        return set()
+    first, last = (int(ipaddress.ip_address(ipam[key])) for key in ("range_start", "range_end"))
+    return {str(ipaddress.ip_address(n)) for n in range(first, last + 1)}
+
+
+def test_floating_address():
+    """The pods get the addresses that keepalived is told, and nobody else those or the floating one."""
+    network, deployment, config = documents("floating-address.yaml")
+    template = deployment["spec"]["template"]
+    assert template["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"] == network["metadata"]["name"]
+    text = config["data"]["keepalived.conf"]
+    peers = set(text.partition("unicast_peer {")[2].partition("}")[0].split())
+    floating = text.partition("virtual_ipaddress {")[2].split("/")[0].strip()
+    assert range_of(network) == peers and len(peers) == deployment["spec"]["replicas"] == 2
+    # as many addresses as pods: an update has to end one before it starts another
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    others = set().union(*(range_of(document) for document in documents("networks.yaml")))
+    assert not others & (peers | {floating}) and floating not in peers
+
+
+def test_floating_address_names_the_other(runtime, tmp_path):
+    """What keepalived is started with has one peer. The floating address may be left of a run before."""
+    _, deployment, config = documents("floating-address.yaml")
+    shell, flags, script = deployment["spec"]["template"]["spec"]["containers"][0]["command"]
+    given, made, fake = tmp_path / "given", tmp_path / "made", tmp_path / "keepalived"
+    given.write_text(config["data"]["keepalived.conf"])
+    fake.write_text("#!/bin/sh\necho \"$@\"\n")
+    fake.chmod(0o755)
+    runtime.uplink("net1")
+    for address in ("10.0.10.253/24", "10.0.10.254/32"):
+        runtime.host.run("ip", "address", "add", address, "dev", "net1")
+    script = script.replace("/etc/keepalived/keepalived.conf", str(given))
+    script = script.replace("/tmp/keepalived.conf", str(made))
+    result = subprocess.run([*runtime.host.enter(), shell, flags, script], check=True, capture_output=True,
+                            text=True, env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"})
+    assert result.stdout.split()[-2:] == ["--use-file", str(made)]
+    lines = given.read_text().splitlines()
+    assert made.read_text().splitlines() == [line for line in lines if line.strip() != "10.0.10.253"]
+    assert len(made.read_text().splitlines()) == len(lines) - 1
 
 
 # -- devices for one pod ---------------------------------------------------
