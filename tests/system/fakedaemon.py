@@ -139,6 +139,6 @@ class FakeDaemon:
             self.before_release(address)
         entry = self.addresses.get(address)
         if entry and entry["owner"] != owner:
-            return 409, error("not_owner", f"{address} is registered by {entry['owner']}")
+            return 409, error("owned_by_another", f"{address} belongs to {entry['owner']}")
         self.addresses.pop(address, None)
         return 200, {"address": address, "status": 200}

@@ -15,6 +15,7 @@ import yaml
 
 from cnichain import PluginError, Runtime, invoke, real_plugin
 from fakedaemon import FakeDaemon, error
+from registering import until
 
 EXAMPLES = pathlib.Path("conf/examples")
 SOCKET = "/run/multus-eks/multus-eks.sock"
@@ -116,6 +117,48 @@ def test_sidecar(daemon, runtime):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def sidecar(daemon, runtime):
+    """The sidecar in a pod with one address, which is registered."""
+    runtime.uplink("net1")
+    runtime.host.run("ip", "address", "add", "10.0.10.130/24", "dev", "net1")
+    script = script_of(container("sidecar.yaml", "initContainers", "addresses")["command"], daemon)
+    process = subprocess.Popen([*runtime.host.enter(), *script], stdout=subprocess.DEVNULL,
+                               env={"OWNER": "uid-1", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    wait_for(daemon, lambda: set(daemon.addresses) == {"10.0.10.130"})
+    yield process
+    process.kill()
+    process.wait()
+
+
+def releases(daemon) -> int:
+    return sum(request[0] == "DELETE" for request in daemon.requests)
+
+
+def test_sidecar_gives_back_until_it_is_done(daemon, runtime, sidecar):
+    daemon.refuse_release = 503, error("not_ready", "later")
+    runtime.host.run("ip", "address", "delete", "10.0.10.130/24", "dev", "net1")
+    until(lambda: releases(daemon), "the release")
+    daemon.refuse_release = None
+    until(lambda: not daemon.addresses, "the next try")
+    n = releases(daemon)
+    runtime.host.run("ip", "address", "add", "10.0.10.131/24", "dev", "net1")
+    until(lambda: set(daemon.addresses) == {"10.0.10.131"}, "the next address")
+    assert releases(daemon) == n and sidecar.poll() is None
+
+
+def test_sidecar_leaves_what_another_has(daemon, runtime, sidecar):
+    """It asks once: nothing of it is left to be given back."""
+    daemon.addresses["10.0.10.130"]["owner"] = "another"
+    runtime.host.run("ip", "address", "delete", "10.0.10.130/24", "dev", "net1")
+    until(lambda: releases(daemon), "the release")
+    for address in ("10.0.10.131", "10.0.10.132"):
+        runtime.host.run("ip", "address", "add", f"{address}/24", "dev", "net1")
+        until(lambda address=address: address in daemon.addresses, "the next address")
+    assert releases(daemon) == 1 and daemon.owners()["10.0.10.130"] == "another"
+    assert sidecar.poll() is None
 
 
 # -- a floating address ----------------------------------------------------
