@@ -38,7 +38,7 @@ static const struct {
     const char *since;
     bool attachment;  /* container ID and interface name */
     bool netns;       /* CNI_NETNS */
-    bool prev_result; /* must be there */
+    bool prev_result; /* is looked at, and must be there */
 } commands[_CNI_COMMAND_MAX] = {
     [CNI_COMMAND_ADD] = {"ADD", "0.3.0", true, true, true},
     [CNI_COMMAND_DEL] = {"DEL", "0.3.0", true, false, false},
@@ -257,17 +257,15 @@ static int parse_prev_result(Input *input, CniError *ret_error)
     const json_t *ips, *ip;
     size_t i;
 
+    /* DEL gives back what the daemon has, whatever the result says: it must not fail where ADD did. */
+    if (!commands[input->command].prev_result)
+        return 0;
     input->prev_result = json_object_get(input->config, "prevResult");
-    if (json_is_null(input->prev_result))
-        input->prev_result = NULL;
-    if (!input->prev_result) {
-        if (!commands[input->command].prev_result)
-            return 0;
+    if (!input->prev_result || json_is_null(input->prev_result))
         return cni_error(
             ret_error, CNI_CODE_CONFIG,
             "no prevResult: multus-eks-ip comes after the plugin that makes the interface, in the "
             "list \"plugins\"");
-    }
     if (!json_is_object(input->prev_result))
         return cni_error(ret_error, CNI_CODE_CONFIG, "prevResult is not an object");
 

@@ -44,7 +44,7 @@ typedef struct Input {
     const char *master;      /* the parent by name, where the configuration has it, or NULL */
     const char *socket_path; /* never NULL */
     usec_t timeout;
-    const json_t *prev_result;             /* or NULL; never NULL with ADD and CHECK */
+    const json_t *prev_result;             /* with ADD and CHECK; else NULL */
     const json_t *attachments;             /* GC: cni.dev/valid-attachments; else NULL */
     InAddr addresses[INPUT_ADDRESSES_MAX]; /* of prevResult, on CNI_IFNAME; each once */
     size_t n_addresses;

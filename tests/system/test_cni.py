@@ -192,6 +192,17 @@ def test_del_gives_back_what_is_of_this_attachment(daemon, previous, netns):
     assert daemon.methods() == ["GET", "DELETE", "DELETE", "GET"]
 
 
+@pytest.mark.parametrize("previous", [[], "x", {"ips": {}}, {"ips": [{"address": "10.0.0.1"}]},
+                                      {**result_of(), "ips": [{"address": "10.0.1.7/24", "interface": 2}]}],
+                         ids=str)
+def test_del_with_a_result_that_add_refuses(daemon, previous):
+    """What the daemon has is given back: the runtime repeats a DEL that fails, and the pod stays."""
+    fill(daemon)
+    assert invoke("DEL", {**config_of(daemon), "prevResult": previous}, ENVIRONMENT) is None
+    assert "10.0.1.7" not in daemon.addresses
+    assert daemon.methods() == ["GET", "DELETE", "DELETE"]
+
+
 def test_del_leaves_what_another_pod_took_over(daemon):
     daemon.addresses["10.0.1.7"] = {"owner": "cni:oam/newer/net1", "interface": "eth1"}
     invoke("DEL", config_of(daemon, "10.0.1.7/24"), ENVIRONMENT)
