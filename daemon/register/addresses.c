@@ -32,6 +32,7 @@ typedef struct Operation Operation;
 typedef struct Part {
     Operation *operation;
     InAddr address;
+    const char *sent; /* of POST, what is refused at once: the address as it was sent; else NULL */
     RegistrarWait *wait;
     json_t *result; /* of POST */
 } Part;
@@ -132,12 +133,12 @@ static void operation_take(Operation *operation, Request *request_take)
     request_on_vanished(request_take, on_vanished, operation);
 }
 
-static json_t *result_json(const InAddr *address, const RegistrarResult *result)
+static json_t *result_json(const Part *part, const RegistrarResult *result)
 {
-    char text[IN_ADDR_TEXT];
+    char formatted[IN_ADDR_TEXT];
+    const char *text = part->sent ?: in_addr_format(&part->address, formatted);
     json_t *object, *error;
 
-    (void)in_addr_format(address, text);
     if (result->status == 200)
         return json_pack("{s:s, s:i, s:s*, s:s*}", "address", text, "status", 200, "interface",
                          result->interface, "eni_id", result->network_interface_id);
@@ -179,11 +180,11 @@ static void on_result(const RegistrarResult *result, void *userdata)
 
     operation->n_pending--;
     if (operation->several) {
-        part->result = result_json(&part->address, result);
+        part->result = result_json(part, result);
     } else if (operation->request) {
         error.status = result->status;
         if (result->status == 200)
-            request_answer(TAKE_PTR(operation->request), 200, result_json(&part->address, result));
+            request_answer(TAKE_PTR(operation->request), 200, result_json(part, result));
         else
             request_refuse(TAKE_PTR(operation->request), &error);
     }
@@ -409,12 +410,15 @@ static void post_part(Addresses *addresses, Part *part, const json_t *item, cons
         error.code = "bad_address";
         error.message = "\"address\" is not an IPv4 or IPv6 address";
     }
-    if (error.message)
+    if (error.message) {
+        part->sent = text;
         part_refuse(part, &error);
-    else if (registrar_register(addresses->registrar, &part->address,
-                                json_string_value(json_object_get(item, "interface")), owner, deadline,
-                                on_result, part, &part->wait) < 0)
+        part->sent = NULL;
+    } else if (registrar_register(addresses->registrar, &part->address,
+                                  json_string_value(json_object_get(item, "interface")), owner, deadline,
+                                  on_result, part, &part->wait) < 0) {
         part_refuse(part, &error_memory);
+    }
 }
 
 static void post_items(Addresses *addresses, Request *request, const char *owner, const json_t *items)

@@ -157,6 +157,17 @@ def test_malformed(pods, malformed_node, method, target, body, code):
     assert malformed_node.calls(ASSIGN) == []
 
 
+def test_malformed_one_of_several(malformed_node):
+    """Each result says of which address it is, as it was sent if it is none."""
+    items = [{"address": "10.0.10.300"}, {"address": A, "owner": "pod"}, {"address": 7}, "ten"]
+    reply = malformed_node.send("POST", "/v1/addresses", {"owner": "pod", "addresses": items}).reply()
+    assert reply.status == 200
+    assert [(r["address"], r["status"], r["error"]["code"]) for r in reply.body["results"]] == [
+        ("10.0.10.300", 400, "bad_address"), (A, 400, "bad_request"), ("", 400, "bad_request"),
+        ("", 400, "bad_request")]
+    assert malformed_node.addresses() == {}
+
+
 @pytest.fixture(scope="module")
 def malformed_node(pods):
     with Registering(pods) as node:
