@@ -399,7 +399,7 @@ class World:
             return f"with nothing to do, the daemons woke up {woken} times and called {_told(calls)}" \
                 if calls or any(woken) else ""
 
-        self._until(why_not, 20 * REST_SECONDS)
+        self._until(why_not, 4 * REST_SECONDS)
 
     def _clean(self) -> None:
         """Everything is given back."""
