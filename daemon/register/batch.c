@@ -29,6 +29,7 @@ typedef struct Survey {
     unsigned suspect; /* lowest number, 0: none */
     /* by family, 0: IPv4 */
     size_t n_wanted[2];
+    size_t n_firm[2]; /* those of them that do not yield */
     usec_t oldest_wanted[2];
     size_t n_due[2];
     size_t n_spare[2]; /* could be unassigned before their time */
@@ -78,6 +79,7 @@ static void survey_wanted(Survey *survey, const Registration *r)
 
     if (r->suspect && (!survey->suspect || r->suspect < survey->suspect))
         survey->suspect = r->suspect;
+    survey->n_firm[f] += !r->yields;
     if (survey->n_wanted[f]++ == 0 || r->since < survey->oldest_wanted[f])
         survey->oldest_wanted[f] = r->since;
 }
@@ -118,6 +120,7 @@ typedef struct Choice {
     BatchAction action;
     int family;
     unsigned suspect;
+    bool yields;
     bool early;              /* unassign what is spare, before its time */
     RegistrationState spare; /* which of it: one after the other */
     size_t max;
@@ -131,7 +134,7 @@ static bool choice_takes(const Choice *choice, const Registration *r, const Batc
         return false;
 
     switch (choice->action) {
-    case BATCH_ASSIGN: return wants_assign(r) && r->suspect == choice->suspect;
+    case BATCH_ASSIGN: return wants_assign(r) && r->suspect == choice->suspect && r->yields == choice->yields;
     case BATCH_MOVE: return r->doubt == REGISTRATION_DOUBT_CONFLICT;
     case BATCH_RETURN: return r->doubt == REGISTRATION_DOUBT_TAKEN;
     case BATCH_UNASSIGN:
@@ -144,16 +147,17 @@ static bool choice_takes(const Choice *choice, const Registration *r, const Batc
     }
 }
 
-/* Which of the suspects is next decides the family. */
-static int suspect_family(const State *state, const char *network_interface_id, unsigned suspect)
+/* Which of the suspects is next decides the family, and whether it is taken from others. */
+static const Registration *find_suspect(const State *state, const char *network_interface_id,
+                                        unsigned suspect)
 {
     for (size_t i = 0; i < state_n(state); i++) {
         const Registration *r = state_get(state, i);
 
         if (is_of_interface(r, network_interface_id) && r->suspect == suspect && wants_assign(r))
-            return r->address.family;
+            return r;
     }
-    return AF_INET;
+    return NULL;
 }
 
 static int wanted_family(const Survey *survey)
@@ -165,7 +169,7 @@ static int wanted_family(const Survey *survey)
     return survey->oldest_wanted[1] < survey->oldest_wanted[0] ? AF_INET6 : AF_INET;
 }
 
-static Choice choose_assign(const Survey *survey, int family, const BatchRules *rules)
+static Choice choose_assign(const Survey *survey, int family, bool yields, const BatchRules *rules)
 {
     unsigned f = family_index(family);
     size_t room = f ? rules->ipv6_room : rules->ipv4_room;
@@ -177,21 +181,29 @@ static Choice choose_assign(const Survey *survey, int family, const BatchRules *
                         .early = true,
                         .spare = REGISTRATION_RELEASED,
                         .max = n - room};
-    return (Choice){.action = BATCH_ASSIGN, .family = family, .suspect = survey->suspect, .max = SIZE_MAX};
+    return (Choice){.action = BATCH_ASSIGN,
+                    .family = family,
+                    .suspect = survey->suspect,
+                    .yields = yields,
+                    .max = SIZE_MAX};
 }
 
 static Choice choose(const State *state, const char *network_interface_id, const Survey *survey,
                      const BatchRules *rules)
 {
+    const Registration *suspect =
+        survey->suspect ? find_suspect(state, network_interface_id, survey->suspect) : NULL;
+    int family = wanted_family(survey);
+
     /* Somebody elsewhere is cut off. */
     if (survey->taken)
         return (Choice){.action = BATCH_RETURN, .family = AF_INET6, .max = 1};
     if (survey->doubted)
         return (Choice){.action = BATCH_LOOK, .max = SIZE_MAX};
-    if (survey->suspect)
-        return choose_assign(survey, suspect_family(state, network_interface_id, survey->suspect), rules);
+    if (suspect)
+        return choose_assign(survey, suspect->address.family, suspect->yields, rules);
     if (survey->n_wanted[0] + survey->n_wanted[1] > 0)
-        return choose_assign(survey, wanted_family(survey), rules);
+        return choose_assign(survey, family, survey->n_firm[family_index(family)] == 0, rules);
     if (survey->conflict)
         return (Choice){.action = BATCH_MOVE, .family = AF_INET6, .max = SIZE_MAX};
     if (survey->n_due[0] + survey->n_due[1] > 0)
@@ -233,7 +245,10 @@ int batch_next(const State *state, const char *network_interface_id, const Batch
     registrations = calloc(state_n(state), sizeof(*registrations));
     if (!registrations)
         return -ENOMEM;
-    *ret = (Batch){.action = choice.action, .family = choice.family, .registrations = registrations};
+    *ret = (Batch){.action = choice.action,
+                   .family = choice.family,
+                   .yields = choice.yields,
+                   .registrations = registrations};
     batch_collect(ret, state, network_interface_id, &choice, rules, now);
     choice.spare = REGISTRATION_STALE;
     if (choice.early)

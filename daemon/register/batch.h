@@ -18,6 +18,7 @@ typedef enum BatchAction {
 typedef struct Batch {
     BatchAction action;
     int family;
+    bool yields;                  /* what other nodes have is not taken from them */
     Registration **registrations; /* of the state; the array is the batch's */
     size_t n;
 } Batch;

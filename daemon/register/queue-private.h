@@ -27,6 +27,7 @@ struct Queue {
     sd_event_source *timer;
     usec_t timer_at;       /* CLOCK_REALTIME; USEC_INFINITY: not armed */
     bool full[2];          /* EC2 said so, by family: make room first */
+    bool refresh;          /* look at the interface, when there is nothing else to do */
     unsigned next_suspect; /* number of the next half */
 };
 

@@ -57,6 +57,15 @@ void queue_kick(Queue *queue)
     (void)sd_event_source_set_enabled(queue->defer, SD_EVENT_ONESHOT);
 }
 
+void queue_refresh(Queue *queue)
+{
+    /* One is under way. */
+    if (queue->state == QUEUE_CALLING && queue->batch.action == BATCH_LOOK)
+        return;
+    queue->refresh = true;
+    queue_kick(queue);
+}
+
 /* ------------------------------------------------------------------ the end of a call */
 
 Batch queue_take_batch(Queue *queue)
@@ -128,13 +137,21 @@ void queue_fail(Queue *queue, Registration *registration, const AwsError *error)
     registrar_failed(queue->registrar, registration, &refusal, error->ambiguous);
 }
 
+/* Whether what another node has is taken from it. */
+static bool queue_may_take(const Queue *queue, const Batch *batch)
+{
+    return queue->registrar->options.allow_reassign && !batch->yields;
+}
+
 /* EC2 names this one, or it is alone. */
-static void queue_blame(Queue *queue, Registration *r, const AwsError *error)
+static void queue_blame(Queue *queue, const Batch *batch, Registration *r, const AwsError *error)
 {
     bool in_use = error->class == AWS_ERROR_ADDRESS_IN_USE;
 
-    if (in_use && r->address.family == AF_INET6 && queue->registrar->options.allow_reassign &&
-        r->n_attempts < CONFLICTS_MAX) {
+    if (in_use && batch->yields && !r->yields) {
+        /* Somebody has asked for it since: it goes out as his. */
+    } else if (in_use && r->address.family == AF_INET6 && queue_may_take(queue, batch) &&
+               r->n_attempts < CONFLICTS_MAX) {
         r->n_attempts++;
         r->doubt = REGISTRATION_DOUBT_CONFLICT;
     } else if (in_use && r->reclaimed && r->n_attempts < CONFLICTS_MAX) {
@@ -181,7 +198,8 @@ static bool queue_is_left(const Queue *queue, int family)
 static void queue_refused_addresses(Queue *queue, const Batch *batch, const AwsError *error)
 {
     _cleanup_(freep) bool *named = calloc(batch->n, sizeof(*named));
-    bool is_conflict = error->class == AWS_ERROR_ADDRESS_IN_USE && batch->family == AF_INET6;
+    bool is_conflict =
+        error->class == AWS_ERROR_ADDRESS_IN_USE && batch->family == AF_INET6 && queue_may_take(queue, batch);
     size_t n_named = named ? batch_culprits(batch, error->message, named) : 0;
 
     /* One alone needs no name, and who has IPv6 addresses can be asked for all of them at once. */
@@ -192,7 +210,7 @@ static void queue_refused_addresses(Queue *queue, const Batch *batch, const AwsE
     for (size_t i = 0; i < batch->n; i++) {
         batch->registrations[i]->suspect = 0;
         if (n_named == 0 || named[i])
-            queue_blame(queue, batch->registrations[i], error);
+            queue_blame(queue, batch, batch->registrations[i], error);
     }
 }
 
@@ -319,8 +337,8 @@ static int queue_query(const Queue *queue, const Batch *batch, AwsQuery *ret)
         return ipv6 ? ec2_query_unassign_ipv6_addresses(id, addresses, batch->n, ret)
                     : ec2_query_unassign_private_ip_addresses(id, addresses, batch->n, ret);
     return ipv6 ? ec2_query_assign_ipv6_addresses(id, addresses, batch->n, ret)
-                : ec2_query_assign_private_ip_addresses(id, addresses, batch->n,
-                                                        queue->registrar->options.allow_reassign, ret);
+                : ec2_query_assign_private_ip_addresses(id, addresses, batch->n, queue_may_take(queue, batch),
+                                                        ret);
 }
 
 /* A throttled call is repeated as long as somebody waits for it, and for a while in any case. */
@@ -456,7 +474,10 @@ static int queue_begin(Queue *queue, Batch *batch)
         statistics->n_unassign_calls++;
         statistics->n_batched += batch->n;
         return queue_call(queue, batch, on_unassigned);
-    case BATCH_LOOK: return queue_call(queue, batch, queue_on_looked);
+    case BATCH_LOOK:
+        queue->refresh = false;
+        trust_looked(&queue->interface->trust, time_monotonic());
+        return queue_call(queue, batch, queue_on_looked);
     case BATCH_MOVE: return queue_move(queue, batch);
     case BATCH_RETURN: return queue_call(queue, batch, queue_on_returned);
     case BATCH_NONE:
@@ -498,8 +519,12 @@ static int queue_next(Queue *queue, usec_t now, usec_t *ret_due)
     int r;
 
     r = queue_gather(queue, now, &batch, ret_due);
-    if (r < 0 || batch.action == BATCH_NONE)
+    if (r < 0)
         return r;
+    if (batch.action == BATCH_NONE && queue->refresh)
+        batch.action = BATCH_LOOK;
+    if (batch.action == BATCH_NONE)
+        return 0;
     r = queue_begin(queue, &batch);
     if (r < 0)
         return r;

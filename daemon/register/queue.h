@@ -21,4 +21,8 @@ Queue *queue_free(Queue *queue);
  */
 void queue_kick(Queue *queue);
 
+/** queue_refresh() - look at the interface, since what is known of it ages; when nothing else is to be done
+ */
+void queue_refresh(Queue *queue);
+
 DEFINE_CLEANUP(Queue, queue_free)

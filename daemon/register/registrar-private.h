@@ -7,15 +7,10 @@
 #include "register/queue.h"
 #include "register/registrar.h"
 #include "register/told.h"
+#include "register/trust.h"
 
 #define REGISTRAR_MESSAGE_MAX 512
 #define REGISTRAR_FRESH       USEC_PER_MINUTE /* so long EC2's describes may not show what it has done */
-/*
- * So long what EC2 has said is repeated without asking it again. Nobody tells us when another node takes an
- * address; so whoever asks for it later gets an answer that EC2 gave, of one look at the interface for all
- * who ask meanwhile.
- */
-#define REGISTRAR_TRUST (5 * USEC_PER_SEC)
 
 /* One Multus interface. Its strings are its own. */
 typedef struct Interface {
@@ -28,6 +23,7 @@ typedef struct Interface {
     size_t n_seen;
     unsigned n_fixed[2]; /* addresses of its own, by family */
     int ifindex;         /* 0: unknown */
+    Trust trust;
     Queue *queue;
 } Interface;
 
@@ -40,7 +36,8 @@ struct Registrar {
     RegistrarOptions options; /* its strings are those above */
     Interface **interfaces;
     size_t n_interfaces;
-    State *state; /* NULL: not started */
+    State *state;      /* NULL: not started */
+    State *moved_away; /* what was found to have moved away at the start, with its owner */
     Flap flap;
     Told told;
     RegistrarStatistics statistics;

@@ -77,6 +77,7 @@ Registrar *registrar_free(Registrar *registrar)
     for (size_t i = 0; i < registrar->n_interfaces; i++)
         (void)interface_free(registrar->interfaces[i]);
     free(registrar->interfaces);
+    (void)state_free(registrar->moved_away);
     (void)state_free(registrar->state);
     free(registrar->boot_id);
     free(registrar->instance_id);
@@ -273,6 +274,20 @@ static int registrar_bring_back(Registration *r, const Interface *interface, con
     return registration_move(r, interface->id);
 }
 
+/* Pods that have it still are not to take it back for being seen again: whose it was is remembered. */
+static int registrar_note_moved_away(Registrar *registrar, const Registration *r)
+{
+    Registration *note;
+    int res;
+
+    if (r->state != REGISTRATION_WANTED || !streq(r->boot_id, registrar->boot_id))
+        return 0;
+    res = state_add(registrar->moved_away, &r->address, r->network_interface_id, &note);
+    if (res < 0)
+        return res;
+    return registration_set(note, r->state, r->owner, r->boot_id, r->since);
+}
+
 static int registrar_compare(Registrar *registrar, usec_t now)
 {
     const Interface *shown;
@@ -295,6 +310,7 @@ static int registrar_compare(Registrar *registrar, usec_t now)
         } else if (registrar_trust(registrar, r, now)) {
             res = registrar_adopt(registrar, r, now);
         } else {
+            res = registrar_note_moved_away(registrar, r);
             registrar_lost(registrar, r);
         }
         if (res < 0)
@@ -352,6 +368,9 @@ int registrar_start(Registrar *registrar)
     int r;
 
     assert(!registrar->state);
+    r = state_new(&registrar->moved_away);
+    if (r < 0)
+        return r;
     r = registrar_load(registrar, &forgotten);
     if (r < 0)
         return r;

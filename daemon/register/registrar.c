@@ -149,6 +149,7 @@ static void registration_calm(Registration *registration)
     registration->doubt = REGISTRATION_DOUBT_NONE;
     registration->suspect = 0;
     registration->alone = false;
+    registration->yields = false;
     registration->n_attempts = 0;
     registration->not_before = 0;
 }
@@ -266,7 +267,7 @@ void registrar_fetch(Registrar *registrar, Registration *registration)
     usec_t pause;
     char text[IN_ADDR_TEXT];
 
-    if (registration->fetched)
+    if (registration->fetched || registration->yields)
         return;
     registration->fetched = true;
     pause = flap_fetch(&registrar->flap, &registration->address, time_monotonic(), &episode);
@@ -477,16 +478,24 @@ static void doubt_reclaim(Registrar *registrar, Registration *r)
         r->doubt = REGISTRATION_DOUBT_RECLAIM;
 }
 
-static int want_new(Registrar *registrar, const InAddr *address, const Interface *interface,
-                    const char *owner, usec_t now, Registration **ret)
+/* A request as it is carried out. */
+typedef struct Want {
+    const InAddr *address;
+    const char *owner;
+    bool yields;
+    usec_t now; /* CLOCK_MONOTONIC */
+} Want;
+
+static int want_new(Registrar *registrar, const Want *want, const Interface *interface, usec_t now,
+                    Registration **ret)
 {
     Registration *r;
     int res;
 
-    res = state_add(registrar->state, address, interface->id, &r);
+    res = state_add(registrar->state, want->address, interface->id, &r);
     if (res < 0)
         return res;
-    res = registration_set(r, REGISTRATION_WANTED, owner, registrar->boot_id, now);
+    res = registration_set(r, REGISTRATION_WANTED, want->owner, registrar->boot_id, now);
     if (res < 0) {
         state_remove(registrar->state, r);
         return res;
@@ -495,9 +504,13 @@ static int want_new(Registrar *registrar, const InAddr *address, const Interface
     return 0;
 }
 
-static bool is_trusted(const Registration *r)
+/* One that takes it from nobody needs no newer word than the next. */
+static bool is_trusted(const Registrar *registrar, const Registration *r, const Want *want)
 {
-    return r->assigned && r->confirmed > 0 && time_add(r->confirmed, REGISTRAR_TRUST) > time_monotonic();
+    const Interface *interface = registrar_interface(registrar, r->network_interface_id);
+    usec_t asked = want->yields ? want->now : r->asked;
+
+    return r->assigned && trust_holds(&interface->trust, r->confirmed, asked, want->now);
 }
 
 /*
@@ -524,34 +537,36 @@ static int want_confirmed(const Registrar *registrar, Registration *r, const cha
 }
 
 /* The newest owner wins; the wait belongs to the list it is in afterwards. */
-static int registrar_want(Registrar *registrar, Registration *r, Interface *interface, const InAddr *address,
-                          const char *owner, RegistrarWait *wait)
+static int registrar_want(Registrar *registrar, Registration *r, Interface *interface, const Want *want,
+                          RegistrarWait *wait)
 {
     static const ProtocolError superseded = {409, "superseded", "another request for the address came after"};
     usec_t now = registrar_now(registrar);
-    bool same_owner = r && streq(r->owner, owner);
+    bool same_owner = r && streq(r->owner, want->owner);
     bool here = r && streq(r->network_interface_id, interface->id) && r->state == REGISTRATION_WANTED;
     int res = 0;
 
-    if (here && r->assigned && !is_trusted(r))
-        res = want_confirmed(registrar, r, owner);
+    if (here && r->assigned && !is_trusted(registrar, r, want))
+        res = want_confirmed(registrar, r, want->owner);
     else if (here && !same_owner)
-        res = registration_set(r, REGISTRATION_WANTED, owner, registrar->boot_id, r->since);
+        res = registration_set(r, REGISTRATION_WANTED, want->owner, registrar->boot_id, r->since);
     else if (!r)
-        res = want_new(registrar, address, interface, owner, now, &r);
+        res = want_new(registrar, want, interface, now, &r);
     else if (!here)
-        res = want_again(registrar, r, interface, owner, now);
+        res = want_again(registrar, r, interface, want->owner, now);
     if (res < 0)
         return res;
 
+    r->asked = want->now;
     if (here && r->assigned) {
         if (!same_owner)
             registrar_touch(registrar);
         wait_finish(registrar, wait, NULL, interface);
         return 0;
     }
+    r->yields = want->yields;
     if (!here || !same_owner)
-        waits_finish(registrar, address, &superseded, NULL);
+        waits_finish(registrar, want->address, &superseded, NULL);
     if (!here)
         doubt_reclaim(registrar, r);
     wait_pend(registrar, wait);
@@ -560,25 +575,28 @@ static int registrar_want(Registrar *registrar, Registration *r, Interface *inte
 }
 
 /* From memory, when nothing has to be done or written for it. */
-static bool answer_from_memory(const Registrar *registrar, const Registration *r, const char *name,
-                               const char *owner, RegistrarHandler handler, void *userdata)
+static bool answer_from_memory(const Registrar *registrar, Registration *r, const char *name,
+                               const Want *want, RegistrarHandler handler, void *userdata)
 {
     const Interface *interface;
 
-    if (!r || r->state != REGISTRATION_WANTED || !is_trusted(r) || !streq(r->owner, owner))
+    if (!r || r->state != REGISTRATION_WANTED || !is_trusted(registrar, r, want) ||
+        !streq(r->owner, want->owner))
         return false;
     if (registrar->dirty && !registrar->unwritable)
         return false;
     interface = registrar_interface(registrar, r->network_interface_id);
     if (name && !interface_is_called(interface, name))
         return false;
+    r->asked = want->now;
+    if (trust_ages(&interface->trust, r->confirmed, want->now))
+        queue_refresh(interface->queue);
     answer_now(interface, handler, userdata);
     return true;
 }
 
-int registrar_register(Registrar *registrar, const InAddr *address, const char *interface_name,
-                       const char *owner, usec_t deadline, RegistrarHandler handler, void *userdata,
-                       RegistrarWait **ret)
+static int register_as(Registrar *registrar, const Want *want, const char *interface_name, usec_t deadline,
+                       RegistrarHandler handler, void *userdata, RegistrarWait **ret)
 {
     _cleanup_(registrar_wait_freep) RegistrarWait *wait = NULL;
     Interface *interface;
@@ -587,26 +605,49 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
 
     assert(registrar->state);
     *ret = NULL;
-    r = state_find(registrar->state, address);
-    if (answer_from_memory(registrar, r, interface_name, owner, handler, userdata))
+    r = state_find(registrar->state, want->address);
+    if (answer_from_memory(registrar, r, interface_name, want, handler, userdata))
         return 0;
-    if (!owner_is_valid(owner)) {
+    if (!owner_is_valid(want->owner)) {
         refuse_printf(handler, userdata, 400, "bad_owner",
                       "owner must be 1 to %d bytes of UTF-8 without control characters", REGISTRAR_OWNER_MAX);
         return 0;
     }
-    interface = choose_interface(registrar, address, interface_name, r, handler, userdata);
-    if (!interface || !check_register(registrar, r, interface, address, handler, userdata))
+    interface = choose_interface(registrar, want->address, interface_name, r, handler, userdata);
+    if (!interface || !check_register(registrar, r, interface, want->address, handler, userdata))
         return 0;
 
-    res = wait_new(&wait, address, deadline, handler, userdata);
+    res = wait_new(&wait, want->address, deadline, handler, userdata);
     if (res < 0)
         return res;
-    res = registrar_want(registrar, r, interface, address, owner, wait);
+    res = registrar_want(registrar, r, interface, want, wait);
     if (res < 0)
         return res;
     *ret = TAKE_PTR(wait);
     return 0;
+}
+
+int registrar_register(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
+                       usec_t deadline, RegistrarHandler handler, void *userdata, RegistrarWait **ret)
+{
+    const Want want = {.address = address, .owner = owner, .now = time_monotonic()};
+
+    return register_as(registrar, &want, interface, deadline, handler, userdata, ret);
+}
+
+int registrar_keep(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
+                   RegistrarHandler handler, void *userdata, RegistrarWait **ret)
+{
+    const Want want = {.address = address, .owner = owner, .yields = true, .now = time_monotonic()};
+
+    return register_as(registrar, &want, interface, USEC_INFINITY, handler, userdata, ret);
+}
+
+bool registrar_has_moved_away(const Registrar *registrar, const InAddr *address, const char *owner)
+{
+    const Registration *r = state_find(registrar->moved_away, address);
+
+    return r && streq(r->owner, owner);
 }
 
 /* Nobody wants it any more: forget it, or leave it for the cooldown. */

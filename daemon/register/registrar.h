@@ -95,9 +95,9 @@ int registrar_start(Registrar *registrar);
  * @ret: set to NULL when the handler was called from inside; else to be freed after the handler, or to
  *       abandon waiting: the registration itself goes on
  *
- * The newest owner wins. What EC2 said some seconds ago is not believed: it is asked again, for another node
- * may have taken the address. Refusals: 400 ambiguous interface, or an owner that is empty, too long or not
- * printable; 404 no such interface; 409 reserved, held elsewhere and allow_reassign is no, superseded by
+ * The newest owner wins. What EC2 said a while ago is not believed (trust.h): it is asked again, for another
+ * node may have taken the address. Refusals: 400 ambiguous interface, or an owner that is empty, too long or
+ * not printable; 404 no such interface; 409 reserved, held elsewhere and allow_reassign is no, superseded by
  * another request, or given back meanwhile; 422 in no Multus subnet; 502 EC2 refused; 504; 507 the
  * interface's address limit. A disk that cannot be written is logged and does not refuse.
  *
@@ -105,6 +105,18 @@ int registrar_start(Registrar *registrar);
  */
 int registrar_register(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
                        usec_t deadline, RegistrarHandler handler, void *userdata, RegistrarWait **ret);
+
+/**
+ * registrar_keep() - likewise, without a deadline, of what somebody had before the daemon was started
+ *
+ * It has moved away if another node has it: it is not taken from there, but refused with 409
+ * (address_in_use), even where allow_reassign is yes.
+ */
+int registrar_keep(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
+                   RegistrarHandler handler, void *userdata, RegistrarWait **ret);
+
+/** registrar_has_moved_away() - whether the owner had it before the daemon was started, and not afterwards */
+bool registrar_has_moved_away(const Registrar *registrar, const InAddr *address, const char *owner);
 
 /**
  * registrar_release() - give an address back; same calling convention

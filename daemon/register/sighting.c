@@ -25,6 +25,11 @@
  * call that is in flight, or with the cooldown of another node. What can never be, such as an address that
  * EC2 reserves, is asked for again only when it is told anew.
  *
+ * What a sighting had, and another node has by now, has moved away. It is not taken back because the daemon
+ * was started anew and looks at everything, or because a newer place here has gone: such a sighting yields.
+ * It is asked for until it is free, and registered then. Taken away from the pod and added again, it is a
+ * new one.
+ *
  * An owner is named after the namespace and the interface, so that after a restart of the daemon the same
  * place has the same name, and what was registered then for a place that is no more can be told apart
  * from what people and plugins registered over the socket.
@@ -59,6 +64,8 @@ typedef struct Sighting {
     RegistrarWait *wait;           /* REGISTERING and RELEASING */
     uint64_t order;                /* of its coming */
     bool told;                     /* since sightings_begin() */
+    bool had;                      /* it was registered once, by this daemon or the one before */
+    bool yields;                   /* it is not taken from another node */
     sd_event_source *source_again; /* REFUSED, and it can help to try again */
     usec_t pause;                  /* before the last one; 0: it was not refused so far */
     bool said;                     /* that it was refused */
@@ -116,6 +123,10 @@ static void sighting_set_state(Sighting *sighting, SightingState state)
     if (state == SIGHTING_STATE_REGISTERED || state == SIGHTING_STATE_SUPERSEDED) {
         sighting->pause = 0;
         sighting->said = false;
+    }
+    if (state == SIGHTING_STATE_REGISTERED) {
+        sighting->had = true;
+        sighting->yields = false;
     }
 }
 
@@ -304,13 +315,18 @@ static bool is_where_seen(const Sighting *sighting, const Registration *registra
 static void sighting_register(Sighting *sighting)
 {
     Registrar *registrar = sighting->sightings->registrar;
+    const InAddr *address = &sighting->key.address;
     RegistrarWait *wait = NULL;
     int r;
 
     supersede_others(sighting);
     sighting_set_state(sighting, SIGHTING_STATE_REGISTERING);
-    r = registrar_register(registrar, &sighting->key.address, sighting->ifname, sighting->owner,
-                           USEC_INFINITY, sighting_on_registered, sighting, &wait);
+    if (sighting->yields)
+        r = registrar_keep(registrar, address, sighting->ifname, sighting->owner, sighting_on_registered,
+                           sighting, &wait);
+    else
+        r = registrar_register(registrar, address, sighting->ifname, sighting->owner, USEC_INFINITY,
+                               sighting_on_registered, sighting, &wait);
     if (r < 0)
         sighting_fail(sighting, &(RegistrarResult){.status = 500, .error = {.message = "out of memory"}});
     else if (wait)
@@ -328,6 +344,18 @@ static void sighting_claim(Sighting *sighting)
     }
     supersede_others(sighting);
     sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
+}
+
+/*
+ * What it had before comes back to it, if it has not moved away meanwhile. From another interface of this
+ * node it is brought to where it is seen.
+ */
+static void sighting_inherit(Sighting *sighting)
+{
+    const Registration *registration = wanted(sighting->sightings, &sighting->key.address);
+
+    sighting->yields = sighting->had && (!registration || is_where_seen(sighting, registration));
+    sighting_claim(sighting);
 }
 
 /* Ends the sighting, unless its release must be waited for. */
@@ -366,7 +394,7 @@ static void sighting_on_gone(Sighting *sighting)
             break;
         }
         sighting_forget(sighting);
-        sighting_claim(heir);
+        sighting_inherit(heir);
         break;
     case SIGHTING_STATE_RELEASING: break;
     case _SIGHTING_STATE_MAX: assert(false);
@@ -403,6 +431,7 @@ static void on_orphan(const InAddr *address, const ProtocolError *error, void *u
         if (!registration && (TO(REGISTERING) | TO(SUPERSEDED)) & 1U << heir->state)
             sighting_fail(heir, &(RegistrarResult){.status = error->status, .error = *error});
     } else if (registration && is_where_seen(heir, registration)) {
+        heir->yields = heir->had;
         sighting_register(heir);
     } else {
         /* Once it is given back there. */
@@ -538,13 +567,30 @@ void sightings_end(Sightings *sightings, int nsid)
 
 /* ------------------------------------------------------------------ the start */
 
-static bool was_registered(const Sighting *sighting)
+/* What this sighting had when the daemon was started, or NULL. */
+static const Registration *was_registered(const Sighting *sighting)
 {
     const State *state = registrar_state(sighting->sightings->registrar);
     const Registration *registration = state_find(state, &sighting->key.address);
 
     return registration && registration->state != REGISTRATION_RELEASED &&
-           streq(registration->owner, sighting->owner);
+                   streq(registration->owner, sighting->owner)
+               ? registration
+               : NULL;
+}
+
+static bool has_moved_away(const Sighting *sighting)
+{
+    return registrar_has_moved_away(sighting->sightings->registrar, &sighting->key.address, sighting->owner);
+}
+
+/* Who came last is not known: what others have registered they keep. */
+static void settle_one(Sighting *sighting)
+{
+    if (sighting_other(sighting, LIVE & ~TO(SUPERSEDED)) || sighting_rival(sighting))
+        sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
+    else
+        sighting_register(sighting);
 }
 
 static bool is_seen(const Sightings *sightings, const InAddr *address)
@@ -594,20 +640,31 @@ void sightings_release_leftovers(Sightings *sightings)
 
 void sightings_settle(Sightings *sightings)
 {
-    sightings->settled = true;
-    for (size_t i = 0; i < sightings->n; i++)
-        if (sightings->items[i]->state == SIGHTING_STATE_SEEN && was_registered(sightings->items[i]))
-            sighting_register(sightings->items[i]);
-    for (size_t i = 0; i < sightings->n; i++) {
-        Sighting *sighting = sightings->items[i];
+    const Registration *registration;
+    Sighting *sighting;
 
+    sightings->settled = true;
+    for (size_t i = 0; i < sightings->n; i++) {
+        sighting = sightings->items[i];
+        registration = was_registered(sighting);
+        if (sighting->state != SIGHTING_STATE_SEEN || !registration)
+            continue;
+        /* One that is on another interface of this node is brought to where it is seen. */
+        sighting->had = true;
+        sighting->yields = is_where_seen(sighting, registration);
+        sighting_register(sighting);
+    }
+    for (size_t i = 0; i < sightings->n; i++) {
+        sighting = sightings->items[i];
+        if (sighting->state == SIGHTING_STATE_SEEN && !has_moved_away(sighting))
+            settle_one(sighting);
+    }
+    for (size_t i = 0; i < sightings->n; i++) {
+        sighting = sightings->items[i];
         if (sighting->state != SIGHTING_STATE_SEEN)
             continue;
-        /* Who came last is not known: what others have registered they keep. */
-        if (sighting_other(sighting, LIVE & ~TO(SUPERSEDED)) || sighting_rival(sighting))
-            sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
-        else
-            sighting_register(sighting);
+        sighting->had = sighting->yields = true;
+        settle_one(sighting);
     }
 }
 

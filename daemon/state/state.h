@@ -42,7 +42,9 @@ typedef struct Registration {
     bool in_flight;   /* a call that changes it is under way */
     bool reclaimed;   /* was given back before it was wanted again: EC2 may have it already */
     bool fetched;     /* counted as taken from elsewhere for this want */
+    bool yields;      /* it is not taken from another node's interface */
     usec_t confirmed; /* CLOCK_MONOTONIC: when EC2 last said that it is there; 0: not yet */
+    usec_t asked;     /* likewise: when somebody last asked for it */
     RegistrationDoubt doubt;
     unsigned suspect; /* not 0: one of a refused batch, goes out again with those of the same number only */
     bool alone;       /* IPv6: moving it with others was refused, so it is moved by itself */

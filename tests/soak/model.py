@@ -244,6 +244,8 @@ def _unsee(state, event):
     elif not event.others:
         yield state.remember(event.node, Memory(RELEASED, "", memory.ifname))
         return
+    elif state.place and state.place[0] != event.node:
+        yield state.remember(event.node, None)  # the other place had it once, and does not take it back
     for owner in event.others:
         yield from _see(state, event.node, owner, event.ifname)
 
@@ -267,16 +269,30 @@ def _compare(state, event):
         yield state
 
 
+def _kept(state, event, owner):
+    """A pod has still what it had before the daemon was started: it is not taken from another node."""
+    if state.place is None:
+        yield from _see(state, event.node, owner, event.ifname)
+    else:
+        yield state
+
+
 def _restart(state, event):
+    before = state.memory[event.node]
+    had = before.owner if before and before.state == WANTED and not event.reboot else ""
     for after in _compare(state, event):
         memory = after.memory[event.node]
         owner = memory.owner if memory and memory.state != RELEASED else ""
         if event.others:
             if memory and memory.state == WANTED and owner in event.others:
-                yield after
+                yield from _kept(after, event, owner)
                 continue
-            for other in event.others:
+            # those that are new here come first
+            others = set(event.others) - ({had} if memory is None else set())
+            for other in others:
                 yield from _see(after, event.node, other, event.ifname)
+            if not others:
+                yield from _kept(after, event, had)
         elif owner.startswith(WATCH):
             yield after.remember(event.node, Memory(RELEASED, "", memory.ifname))
         else:
@@ -322,6 +338,8 @@ class Model:
         self._possible = {a: {State(None, (None,) * n_nodes)} for a in pool}
         # (address, node) -> when it may first have been given up
         self._since = {}
+        # (address, node) -> owners, and the interface: of the pods that have it
+        self._having = {}
         # which a daemon that was killed may have given back where nobody knows of them any more
         self.strays = set()
 
@@ -342,6 +360,11 @@ class Model:
     def _expire(self, address, state, now, room):
         for node, memory in enumerate(state.memory):
             if memory is None:
+                if state.place is None:
+                    # a pod has it still that did not get it while it was elsewhere
+                    owners, ifname = self._having.get((address, node), ((), ""))
+                    for owner in owners:
+                        yield from _see(state, node, owner, ifname)
                 continue
             here = state.place == (node, memory.ifname)
             if memory.state == WANTED:
@@ -380,6 +403,8 @@ class Model:
         @refused: EC2 was made to refuse calls
         """
         room = self._room(events)
+        for address, event in events:
+            self._note_having(address, event)
         for address, states in self._possible.items():
             mine = [event for a, event in events if a == address]
             states = self._by_itself(address, states, now, room)
@@ -397,6 +422,13 @@ class Model:
                                  + " or ".join(map(str, sorted(states, key=str))))
             self._possible[address] = after
             self._age(address, begin)
+
+    def _note_having(self, address, event) -> None:
+        if event.kind in (UNSEE, RESTART):
+            self._having[address, event.node] = event.others, event.ifname
+        elif event.kind == SEE:
+            owners, _ = self._having.get((address, event.node), ((), ""))
+            self._having[address, event.node] = (*owners, event.owner), event.ifname
 
     def _one(self, address, states, event, all_events, room, refused) -> set:
         others = list(all_events)

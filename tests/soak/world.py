@@ -375,7 +375,7 @@ class World:
         self._happened([e for node in self.nodes for e in self._restarts(node, aged=True)], begin)
         self._look(wait=True)
         self._look(rest=True)
-        # what a pod still has moves back to its node when the daemon there is started
+        # a pod has what is elsewhere: the daemon there asks for it, and for what is nobody's it is answered
         contested = {a for a in steps.SEEN for node in self.nodes
                      if node.pods.having(a) and before[a].place != (node.number, pods.PARENT)}
         for address, state in self.seen.items():
@@ -390,6 +390,8 @@ class World:
 
     def _check_idle(self) -> None:
         """What ends may need another moment, such as our own connections; what has no end is seen then."""
+        self._until(lambda: "".join(node.pods.tentative() for node in self.nodes), SETTLE_SECONDS)
+
         def why_not():
             self.control.clear()
             before = [context_switches(node.daemon.process.pid) for node in self.nodes]

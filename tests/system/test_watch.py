@@ -184,6 +184,38 @@ def test_floats_between_nodes(pods, node, address):
         assert (have(node), have(other)) == ({address}, set())
 
 
+@pytest.mark.parametrize("added_again", [False, True])
+@pytest.mark.parametrize("address, assign", [(A, ASSIGN), (V6, ASSIGN6)])
+def test_moved_away_and_started_again(pods, node, address, assign, added_again):
+    """
+    The pod has it still, and it is another node's by now: it is not taken back because the daemon looks
+    anew. It comes when it is free, or added to the pod again.
+    """
+    with Watching(pods) as other:
+        old, new = node.plugged(full(address)), other.plugged()
+        node.wait_owners({address: old.owner()})
+        new.add(full(address))
+        other.wait_owners({address: new.owner()})
+        node.control.clear()
+        node.daemon.kill()
+        node.age(120)
+        node.start()
+        until(lambda: node.metrics()["multus_eks_refused_total"] == 1, "the refusal")
+        assert (have(node), have(other)) == (set(), {address})
+        assert node.owners() == {}
+        assert [c["action"] for c in node.control.calls(mutating=True)] == [assign]
+        assert [e["ADDRESS"] for e in node.daemon.log(IDS["ADDRESS_MOVED_AWAY"])] == [address]
+        assert [e["ADDRESS"] for e in node.daemon.log(IDS["WATCH_REFUSED"])] == [address]
+
+        if added_again:
+            old.remove(full(address))
+            old.add(full(address))
+        else:
+            new.remove(full(address))
+        node.wait_owners({address: old.owner()})
+        assert (have(node), have(other)) == ({address}, set())
+
+
 def test_not_taken_from_another_node(pods):
     """allow_reassign = no: it comes once the other node has given it back."""
     with Watching(pods, allow_reassign="no") as node, Watching(pods, allow_reassign="no") as other:

@@ -2,7 +2,7 @@
 
 /*
  * Another node may have taken an address, and nobody tells: what EC2 said a while ago is not repeated
- * to who asks for it again.
+ * to who asks for it again. How long that is, is trust.c's.
  */
 
 #include "lib/fake-aws/registry.h"
@@ -16,7 +16,7 @@ static void begin(Fixture *f)
     fixture_start(f);
     register_ok(f, "10.0.1.20", "a");
     register_ok(f, "10.0.1.21", "b");
-    advance(f, REGISTRAR_TRUST);
+    advance(f, TRUST_MAX);
 }
 
 static void assert_stored(const Fixture *f, const char *text)
@@ -151,6 +151,102 @@ static void test_given_back(void **unused _unused_)
     fixture_done(&f);
 }
 
+static unsigned put_now(Fixture *f, const char *text, const char *owner)
+{
+    Asked asked = {0};
+
+    put(f, &asked, text, owner);
+    asked.wait = registrar_wait_free(asked.wait);
+    settle(f);
+    return asked.status;
+}
+
+/* It moves away and is wanted back, by requests that come one after the other: never from memory. */
+static void test_back_at_once(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    assert_int_equal(put_now(&f, "10.0.1.20", "a"), 200);
+    advance(&f, TRUST_REPEAT);
+    put(&f, &asked, "10.0.1.20", "a");
+    settle(&f);
+    assert_int_equal(asked.status, 0);
+    look_answer(&f, ENI, "10.0.1.10", "");
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(registrar_statistics(f.registrar)->n_moved_here, 1);
+    fixture_done(&f);
+}
+
+/* Without pause, nobody waits: what ages is renewed meanwhile. */
+static void test_without_pause(void **unused _unused_)
+{
+    size_t n_looks = 0;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    for (usec_t passed = 0; passed < 20 * SECOND; passed += TRUST_REPEAT / 2) {
+        advance(&f, TRUST_REPEAT / 2);
+        assert_int_equal(put_now(&f, "10.0.1.20", "a"), 200);
+        assert_in_range(pending(&f, NULL), 0, 1);
+        /* It takes a while, and one is enough. */
+        if (pending(&f, DESCRIBE) && passed % SECOND == 0) {
+            look_answer(&f, ENI, "10.0.1.10 10.0.1.20", "");
+            n_looks++;
+        }
+    }
+    assert_in_range(n_looks, 4, 6);
+    assert_int_equal(fake_aws_n(f.cloud.aws), 1 + n_looks + pending(&f, NULL));
+    fixture_done(&f);
+}
+
+/* The renewing finds that it has moved away: the next who asks gets it back. */
+static void test_renewed_and_gone(void **unused _unused_)
+{
+    Fixture f;
+
+    begin(&f);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    assert_int_equal(put_now(&f, "10.0.1.20", "a"), 0);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20 10.0.1.21", "");
+    for (usec_t passed = 0; passed < TRUST_REFRESH; passed += TRUST_REPEAT / 2) {
+        assert_int_equal(put_now(&f, "10.0.1.20", "a"), 200);
+        advance(&f, TRUST_REPEAT / 2);
+    }
+    assert_int_equal(put_now(&f, "10.0.1.20", "a"), 200);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
+    assert_null(find(&f, "10.0.1.20"));
+    assert_int_equal(put_now(&f, "10.0.1.20", "a"), 0);
+    assert_int_equal(pending(&f, ASSIGN), 1);
+    fixture_done(&f);
+}
+
+/* Who asks all the time does not use up the account's rate of calls. */
+static void test_bounded(void **unused _unused_)
+{
+    size_t n = 0;
+    Fixture f;
+
+    begin(&f);
+    for (usec_t passed = 0; passed < 100 * SECOND; passed += 5 * TRUST_REPEAT) {
+        advance(&f, 5 * TRUST_REPEAT);
+        (void)put_now(&f, "10.0.1.20", "a");
+        if (pending(&f, DESCRIBE)) {
+            look_answer(&f, ENI, "10.0.1.10 10.0.1.20 10.0.1.21", "");
+            n++;
+        }
+    }
+    assert_in_range(n, TRUST_LOOKS, TRUST_LOOKS + 100 * SECOND / TRUST_EVERY);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
 /* What the daemon is killed in the middle of belongs to whom it was answered. */
 static void test_killed(void **unused _unused_)
 {
@@ -204,6 +300,10 @@ int main(void)
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_no_answer_and_given_back),
         cmocka_unit_test(test_given_back),
+        cmocka_unit_test(test_back_at_once),
+        cmocka_unit_test(test_without_pause),
+        cmocka_unit_test(test_renewed_and_gone),
+        cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_killed_and_given_back),
     };

@@ -8,6 +8,7 @@
 
 #include "lib/fake-aws/registry.h"
 #include "register/sighting.h"
+#include "register/trust.h"
 #include "util/log.h"
 #include <stdio.h>
 
@@ -363,6 +364,193 @@ static void test_two_pods_and_another(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* ------------------------------------------------------------------ moved away */
+
+/* The daemon starts again, and what EC2 shows of it is what fixture_show() says; the pod has it still. */
+static Sightings *restart_with_pod(Fixture *f, Sightings *before, const char *text)
+{
+    Sightings *s;
+
+    (void)sightings_free(before);
+    fixture_stop(f);
+    fixture_start(f);
+    s = begin(f);
+    see(f, s, 1, text, "eth1");
+    sightings_settle(s);
+    settle(f);
+    return s;
+}
+
+static Sightings *begin_with_pod(Fixture *f, const char *text)
+{
+    Sightings *s;
+
+    fixture_init(f);
+    fixture_start(f);
+    s = begin(f);
+    sightings_settle(s);
+    see(f, s, 1, text, "eth1");
+    if (streq(text, V4))
+        assign_ok(f);
+    else
+        assign6_ok(f, text);
+    assert_has(f, text, owner_of_pod(1), ENI);
+    return s;
+}
+
+static bool is_taken_from_others(const Fixture *f)
+{
+    return streq(fake_call_get(fake_aws_pending(f->cloud.aws, ASSIGN), "AllowReassignment"), "true");
+}
+
+/* It is not taken back, but had when it is free. */
+static void test_moved_away(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V4);
+    for (usec_t pause = 5 * SECOND; pause < USEC_PER_MINUTE; pause *= 2) {
+        assert_int_equal(pending(&f, ASSIGN), 1);
+        assert_false(is_taken_from_others(&f));
+        fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+        assert_int_equal(pending(&f, NULL), 0);
+        assert_null(find(&f, V4));
+        advance(&f, pause + SECOND);
+    }
+    assert_false(is_taken_from_others(&f));
+    assign_ok(&f);
+    assert_has(&f, V4, owner_of_pod(1), ENI);
+    assert_int_equal(registrar_statistics(f.registrar)->n_moved_here, 0);
+    assert_rest(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* Added to the pod again, it is wanted here; and so it is when another pod has it, or somebody asks. */
+static void test_moved_away_and_wanted(void **unused _unused_)
+{
+    for (unsigned how = 0; how < 4; how++) {
+        Asked asked = {0};
+        Sightings *s;
+        Fixture f;
+
+        s = begin_with_pod(&f, V4);
+        advance(&f, 2 * USEC_PER_MINUTE);
+        s = restart_with_pod(&f, s, V4);
+        assert_false(is_taken_from_others(&f));
+        if (how > 0)
+            fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+        if (how == 0 || how == 3)
+            put(&f, &asked, V4, "me");
+        if (how == 1) {
+            gone(&f, s, 1, V4);
+            see(&f, s, 1, V4, "eth1");
+        }
+        if (how == 2)
+            see(&f, s, 2, V4, "eth1");
+        settle(&f);
+        /* Asked for while the other call is under way: that one's refusal is not his. */
+        if (how == 0)
+            fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+        assert_int_equal(asked.status, 0);
+        assert_int_equal(pending(&f, ASSIGN), 1);
+        assert_true(is_taken_from_others(&f));
+        assign_ok(&f);
+        assert_int_equal(asked.status, how == 0 || how == 3 ? 200 : 0);
+        assert_has(&f, V4, how == 1 ? owner_of_pod(1) : how == 2 ? owner_of_pod(2) : "me", ENI);
+        advance(&f, 6 * SECOND);
+        assert_rest(&f);
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
+/* The holder of an IPv6 address is not even looked for. */
+static void test_moved_away_ipv6(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V6);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V6);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    assert_int_equal(pending(&f, NULL), 0);
+    assert_null(find(&f, V6));
+    advance(&f, 6 * SECOND);
+    assign6_ok(&f, V6);
+    assert_has(&f, V6, owner_of_pod(1), ENI);
+    assert_rest(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* EC2 has assigned it a moment ago and does not show it: that may be its describe, or another node. */
+static void test_moved_away_a_moment_ago(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    s = restart_with_pod(&f, s, V4);
+    look_answer(&f, ENI, "10.0.1.10", "");
+    assert_int_equal(pending(&f, ASSIGN), 1);
+    assert_false(is_taken_from_others(&f));
+    fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+    assert_null(find(&f, V4));
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* What was registered for one that moved away does not take along what is new. */
+static void test_moved_away_and_new(void **unused _unused_)
+{
+    static const char other[] = "10.0.1.30";
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    (void)sightings_free(s);
+    fixture_stop(&f);
+    fixture_start(&f);
+    s = begin(&f);
+    see(&f, s, 1, V4, "eth1");
+    see(&f, s, 1, other, "eth1");
+    sightings_settle(s);
+    settle(&f);
+    assert_true(is_taken_from_others(&f));
+    assign_ok(&f);
+    assert_has(&f, other, owner_of_pod(1), ENI);
+    assert_false(is_taken_from_others(&f));
+    fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+    assert_null(find(&f, V4));
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* It went to a newer place here and from there to another node: the older place does not fetch it. */
+static void test_moved_away_from_the_newer(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    see(&f, s, 2, V4, "eth1");
+    assert_has(&f, V4, owner_of_pod(2), ENI);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    gone(&f, s, 2, V4);
+    look_answer(&f, ENI, "10.0.1.10", "");
+    assert_false(is_taken_from_others(&f));
+    fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+    assert_null(find(&f, V4));
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
 /* ------------------------------------------------------------------ given back while a pod has it */
 
 /* From one owner to the next and back, in memory. */
@@ -385,7 +573,7 @@ static void test_given_back(void **unused _unused_)
         assert_has(&f, V4, "me", ENI);
         give_back_ok(&f, V4, "me");
         assert_has(&f, V4, owner_of_pod(1), ENI);
-        advance(&f, SECOND);
+        advance(&f, TRUST_REPEAT / 2);
     }
     advance(&f, USEC_PER_MINUTE);
     assert_rest(&f);
@@ -497,6 +685,12 @@ int main(void)
         cmocka_unit_test(test_seen_elsewhere),
         cmocka_unit_test(test_seen_elsewhere_and_refused),
         cmocka_unit_test(test_two_pods_and_another),
+        cmocka_unit_test(test_moved_away),
+        cmocka_unit_test(test_moved_away_and_wanted),
+        cmocka_unit_test(test_moved_away_ipv6),
+        cmocka_unit_test(test_moved_away_a_moment_ago),
+        cmocka_unit_test(test_moved_away_and_new),
+        cmocka_unit_test(test_moved_away_from_the_newer),
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_given_back_under_way),
         cmocka_unit_test(test_runtime),

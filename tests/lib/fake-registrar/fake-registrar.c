@@ -104,6 +104,20 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
     return 0;
 }
 
+int registrar_keep(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
+                   RegistrarHandler handler, void *userdata, RegistrarWait **ret)
+{
+    return registrar_register(registrar, address, interface, owner, USEC_INFINITY, handler, userdata, ret);
+}
+
+bool registrar_has_moved_away(const Registrar *registrar, const InAddr *address, const char *owner)
+{
+    (void)registrar;
+    (void)address;
+    (void)owner;
+    return false;
+}
+
 static unsigned release(const Registrar *registrar, const InAddr *address, const char *owner)
 {
     Registration *registration = state_find(registrar->state, address);
