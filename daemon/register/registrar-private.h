@@ -36,8 +36,7 @@ struct Registrar {
     RegistrarOptions options; /* its strings are those above */
     Interface **interfaces;
     size_t n_interfaces;
-    State *state;      /* NULL: not started */
-    State *moved_away; /* what was found to have moved away at the start, with its owner */
+    State *state; /* NULL: not started */
     Flap flap;
     Told told;
     RegistrarStatistics statistics;

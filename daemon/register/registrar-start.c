@@ -77,7 +77,6 @@ Registrar *registrar_free(Registrar *registrar)
     for (size_t i = 0; i < registrar->n_interfaces; i++)
         (void)interface_free(registrar->interfaces[i]);
     free(registrar->interfaces);
-    (void)state_free(registrar->moved_away);
     (void)state_free(registrar->state);
     free(registrar->boot_id);
     free(registrar->instance_id);
@@ -274,18 +273,14 @@ static int registrar_bring_back(Registration *r, const Interface *interface, con
     return registration_move(r, interface->id);
 }
 
-/* Pods that have it still are not to take it back for being seen again: whose it was is remembered. */
-static int registrar_note_moved_away(Registrar *registrar, const Registration *r)
+/* Those who had it have ended with their boot. */
+static void registrar_forget_notes(Registrar *registrar)
 {
-    Registration *note;
-    int res;
+    State *notes = state_moved_away(registrar->state);
 
-    if (r->state != REGISTRATION_WANTED || !streq(r->boot_id, registrar->boot_id))
-        return 0;
-    res = state_add(registrar->moved_away, &r->address, r->network_interface_id, &note);
-    if (res < 0)
-        return res;
-    return registration_set(note, r->state, r->owner, r->boot_id, r->since);
+    for (size_t i = notes ? state_n(notes) : 0; i > 0; i--)
+        if (!streq(state_get(notes, i - 1)->boot_id, registrar->boot_id))
+            state_remove(notes, state_get(notes, i - 1));
 }
 
 static int registrar_compare(Registrar *registrar, usec_t now)
@@ -310,7 +305,6 @@ static int registrar_compare(Registrar *registrar, usec_t now)
         } else if (registrar_trust(registrar, r, now)) {
             res = registrar_adopt(registrar, r, now);
         } else {
-            res = registrar_note_moved_away(registrar, r);
             registrar_lost(registrar, r);
         }
         if (res < 0)
@@ -368,12 +362,10 @@ int registrar_start(Registrar *registrar)
     int r;
 
     assert(!registrar->state);
-    r = state_new(&registrar->moved_away);
-    if (r < 0)
-        return r;
     r = registrar_load(registrar, &forgotten);
     if (r < 0)
         return r;
+    registrar_forget_notes(registrar);
     r = registrar_compare(registrar, now);
     if (r < 0)
         return r;

@@ -170,6 +170,7 @@ void registrar_assigned(Registrar *registrar, Registration *registration)
     told_forget(&registrar->told, &registration->address);
     registrar->statistics.n_moved_here += registration->fetched;
     registration->fetched = false;
+    (void)state_forget_moved_away(registrar->state, &registration->address);
     if (registration->state != REGISTRATION_WANTED)
         return;
 
@@ -177,6 +178,14 @@ void registrar_assigned(Registrar *registrar, Registration *registration)
     registrar_touch(registrar);
     waits_finish(registrar, &registration->address, NULL,
                  registrar_interface(registrar, registration->network_interface_id));
+}
+
+/* Its owner may not know, and is not to take it back by itself. */
+static void registrar_note_moved_away(Registrar *registrar, const Registration *registration)
+{
+    if (streq(registration->boot_id, registrar->boot_id) &&
+        state_note_moved_away(registrar->state, registration, registrar_now(registrar)) < 0)
+        log_debug("out of memory: not noted that an address has moved away");
 }
 
 /* It was taken from where it belongs again, and need not be back there: it is assigned there once more. */
@@ -195,7 +204,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
                       bool maybe)
 {
     usec_t now = registrar_now(registrar);
-    bool wanted = registration->state == REGISTRATION_WANTED;
+    bool wanted = registration->state == REGISTRATION_WANTED, yields = registration->yields;
     const InAddr address = registration->address;
 
     registrar->statistics.n_refused++;
@@ -221,6 +230,8 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
         registrar_kick(registrar, registration);
     } else {
         registrar_touch(registrar); /* it may be in the file */
+        if (yields)
+            registrar_note_moved_away(registrar, registration);
         state_remove(registrar->state, registration);
     }
     if (registrar->heir)
@@ -236,6 +247,9 @@ void registrar_released(Registrar *registrar, Registration *registration)
 
 void registrar_lost(Registrar *registrar, Registration *registration)
 {
+    static const ProtocolError elsewhere = {409, "address_in_use", "another node has it"};
+    const InAddr address = registration->address;
+    bool wanted = registration->state == REGISTRATION_WANTED;
     char text[IN_ADDR_TEXT];
     const LogField fields[] = {
         {"ADDRESS", in_addr_format(&registration->address, text)},
@@ -249,7 +263,7 @@ void registrar_lost(Registrar *registrar, Registration *registration)
         registrar_kick(registrar, registration);
         return;
     }
-    if (registration->state == REGISTRATION_WANTED)
+    if (wanted)
         log_full(LOG_NOTICE, 0, MESSAGE_ADDRESS_MOVED_AWAY, fields, ARRAY_SIZE(fields),
                  "%s is no longer on %s: it has moved away and is forgotten", text,
                  registration->network_interface_id);
@@ -257,8 +271,12 @@ void registrar_lost(Registrar *registrar, Registration *registration)
         log_debug("%s is no longer on %s", text, registration->network_interface_id);
     registrar->statistics.n_moved_away++;
     flap_lost(&registrar->flap, &registration->address, time_monotonic());
+    if (wanted)
+        registrar_note_moved_away(registrar, registration);
     state_remove(registrar->state, registration);
     registrar_touch(registrar);
+    if (wanted && registrar->heir)
+        registrar->heir(&address, &elsewhere, registrar->heir_userdata);
 }
 
 void registrar_fetch(Registrar *registrar, Registration *registration)
@@ -643,11 +661,15 @@ int registrar_keep(Registrar *registrar, const InAddr *address, const char *inte
     return register_as(registrar, &want, interface, USEC_INFINITY, handler, userdata, ret);
 }
 
-bool registrar_has_moved_away(const Registrar *registrar, const InAddr *address, const char *owner)
+void registrar_forget_moved_away(Registrar *registrar, const InAddr *address, const char *owner)
 {
-    const Registration *r = state_find(registrar->moved_away, address);
+    const State *notes = state_moved_away(registrar->state);
+    const Registration *note = notes ? state_find(notes, address) : NULL;
 
-    return r && streq(r->owner, owner);
+    if (!note || (owner && !streq(note->owner, owner)))
+        return;
+    (void)state_forget_moved_away(registrar->state, address);
+    registrar_touch(registrar);
 }
 
 /* Nobody wants it any more: forget it, or leave it for the cooldown. */
@@ -728,6 +750,7 @@ int registrar_release(Registrar *registrar, const InAddr *address, const char *o
     assert(registrar->state);
     *ret = NULL;
     r = state_find(registrar->state, address);
+    registrar_forget_moved_away(registrar, address, owner);
     if (r && r->state != REGISTRATION_RELEASED && !streq(r->owner, owner))
         return refuse_release(registrar, r, owner, handler, userdata, ret);
     if ((!r || r->state == REGISTRATION_RELEASED) && (!registrar->dirty || registrar->unwritable)) {

@@ -107,7 +107,7 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
                        usec_t deadline, RegistrarHandler handler, void *userdata, RegistrarWait **ret);
 
 /**
- * registrar_keep() - likewise, without a deadline, of what somebody had before the daemon was started
+ * registrar_keep() - likewise, without a deadline, of what somebody had before and does not ask for anew
  *
  * It has moved away if another node has it: it is not taken from there, but refused with 409
  * (address_in_use), even where allow_reassign is yes.
@@ -115,8 +115,8 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
 int registrar_keep(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
                    RegistrarHandler handler, void *userdata, RegistrarWait **ret);
 
-/** registrar_has_moved_away() - whether the owner had it before the daemon was started, and not afterwards */
-bool registrar_has_moved_away(const Registrar *registrar, const InAddr *address, const char *owner);
+/** registrar_forget_moved_away() - the owner (NULL: whoever) has ended who could believe the address his */
+void registrar_forget_moved_away(Registrar *registrar, const InAddr *address, const char *owner);
 
 /**
  * registrar_release() - give an address back; same calling convention

@@ -393,6 +393,7 @@ static void sighting_on_gone(Sighting *sighting)
             sighting_release(sighting);
             break;
         }
+        registrar_forget_moved_away(sighting->sightings->registrar, &sighting->key.address, sighting->owner);
         sighting_forget(sighting);
         sighting_inherit(heir);
         break;
@@ -411,6 +412,7 @@ static void sighting_on_told(Sighting *sighting)
     case SIGHTING_STATE_REFUSED: sighting_claim(sighting); break;
     case SIGHTING_STATE_RELEASING:
         sighting->order = ++sighting->sightings->n_ever;
+        sighting->had = sighting->yields = false;
         sighting_claim(sighting);
         break;
     case _SIGHTING_STATE_MAX: assert(false);
@@ -428,8 +430,10 @@ static void on_orphan(const InAddr *address, const ProtocolError *error, void *u
         return;
     if (error) {
         /* It may be back where it was, or somebody else's by now. */
-        if (!registration && (TO(REGISTERING) | TO(SUPERSEDED)) & 1U << heir->state)
-            sighting_fail(heir, &(RegistrarResult){.status = error->status, .error = *error});
+        if (registration || !((TO(REGISTERING) | TO(REGISTERED) | TO(SUPERSEDED)) & 1U << heir->state))
+            return;
+        heir->yields = heir->had;
+        sighting_fail(heir, &(RegistrarResult){.status = error->status, .error = *error});
     } else if (registration && is_where_seen(heir, registration)) {
         heir->yields = heir->had;
         sighting_register(heir);
@@ -579,9 +583,13 @@ static const Registration *was_registered(const Sighting *sighting)
                : NULL;
 }
 
+/* It was registered for this sighting, or for somebody who asked for what it shows. */
 static bool has_moved_away(const Sighting *sighting)
 {
-    return registrar_has_moved_away(sighting->sightings->registrar, &sighting->key.address, sighting->owner);
+    const State *notes = state_moved_away(registrar_state(sighting->sightings->registrar));
+    const Registration *note = notes ? state_find(notes, &sighting->key.address) : NULL;
+
+    return note && (streq(note->owner, sighting->owner) || !protocol_owner_is_watch(note->owner));
 }
 
 /* Who came last is not known: what others have registered they keep. */
@@ -624,10 +632,24 @@ static void release_leftover(Sightings *sightings, const Registration *registrat
     (void)registrar_wait_free(wait);
 }
 
+static void forget_notes(const Sightings *sightings)
+{
+    const State *notes = state_moved_away(registrar_state(sightings->registrar));
+
+    for (size_t i = notes ? state_n(notes) : 0; i-- > 0;) {
+        const InAddr address = state_get(notes, i)->address;
+
+        if (!is_seen(sightings, &address))
+            registrar_forget_moved_away(sightings->registrar, &address, NULL);
+    }
+}
+
 /* From the end: releasing may remove a registration, and those before it keep their places. */
 void sightings_release_leftovers(Sightings *sightings)
 {
     const State *state = registrar_state(sightings->registrar);
+
+    forget_notes(sightings);
 
     for (size_t i = state_n(state); i-- > 0;) {
         const Registration *registration = state_get(state, i);

@@ -8,6 +8,8 @@
  *
  * A registration says two things that may differ: what is wanted (state, owner) and what EC2 has
  * (assigned). Whoever makes them agree is above; here is only the memory of it.
+ *
+ * What has moved away to another node is noted in a state of its own.
  */
 
 #include "state/state.h"
@@ -16,6 +18,7 @@
 struct State {
     Registration **registrations; /* sorted by address */
     size_t n, n_allocated;
+    State *moved_away; /* or NULL */
 };
 
 static Registration *registration_free(Registration *registration)
@@ -52,8 +55,11 @@ State *state_free(State *state)
     for (size_t i = 0; i < state->n; i++)
         (void)registration_free(state->registrations[i]);
     free(state->registrations);
+    (void)state_free(state->moved_away);
     return mfree(state);
 }
+
+/* ------------------------------------------------------------------ by address */
 
 /* Where the address is, or would have to be. */
 static size_t state_position(const State *state, const InAddr *address)
@@ -165,6 +171,62 @@ int registration_set(Registration *registration, RegistrationState state, const 
     registration->since = now;
     return 0;
 }
+
+/* ------------------------------------------------------------------ what has moved away */
+
+static void forget_oldest(State *state)
+{
+    Registration *oldest = state->registrations[0];
+
+    for (size_t i = 1; i < state->n; i++)
+        if (state->registrations[i]->since < oldest->since)
+            oldest = state->registrations[i];
+    state_remove(state, oldest);
+}
+
+int state_note_moved_away(State *state, const Registration *registration, usec_t now)
+{
+    Registration *note;
+    int r;
+
+    if (!state->moved_away) {
+        r = state_new(&state->moved_away);
+        if (r < 0)
+            return r;
+    }
+    (void)state_forget_moved_away(state, &registration->address);
+    if (state->moved_away->n >= STATE_MOVED_AWAY_MAX)
+        forget_oldest(state->moved_away);
+    r = state_add(state->moved_away, &registration->address, registration->network_interface_id, &note);
+    if (r < 0)
+        return r;
+    r = registration_set(note, REGISTRATION_WANTED, registration->owner, registration->boot_id, now);
+    if (r < 0)
+        state_remove(state->moved_away, note);
+    return r;
+}
+
+State *state_moved_away(const State *state)
+{
+    return state->moved_away;
+}
+
+void state_set_moved_away(State *state, State *moved_away)
+{
+    (void)state_free(state->moved_away);
+    state->moved_away = moved_away;
+}
+
+bool state_forget_moved_away(State *state, const InAddr *address)
+{
+    Registration *note = state->moved_away ? state_find(state->moved_away, address) : NULL;
+
+    if (note)
+        state_remove(state->moved_away, note);
+    return note;
+}
+
+/* ------------------------------------------------------------------ one registration */
 
 int registration_move(Registration *registration, const char *network_interface_id)
 {

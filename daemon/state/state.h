@@ -7,6 +7,8 @@
 #include "util/macro.h"
 #include "util/time.h"
 
+#define STATE_MOVED_AWAY_MAX 1024u
+
 typedef struct State State;
 
 typedef enum RegistrationState {
@@ -74,6 +76,25 @@ int state_add(State *state, const InAddr *address, const char *network_interface
 
 /** state_remove() - forget and free one */
 void state_remove(State *state, Registration *registration);
+
+/**
+ * state_note_moved_away() - the registration is another node's by now: remember whose it was here
+ *
+ * Nobody has it here any more; but who had it may not know, and is not to take it back by itself. Of more
+ * than STATE_MOVED_AWAY_MAX the oldest note is forgotten.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int state_note_moved_away(State *state, const Registration *registration, usec_t now);
+
+/** state_moved_away() - the notes, with owner, interface, boot and time; NULL: none */
+State *state_moved_away(const State *state);
+
+/** state_set_moved_away() - the notes from now on; owned by the state */
+void state_set_moved_away(State *state, State *moved_away);
+
+/** state_forget_moved_away() - drop a note; whether there was one */
+bool state_forget_moved_away(State *state, const InAddr *address);
 
 /** state_n(), state_get() - all of them in order of address; indexes move with additions and removals */
 size_t state_n(const State *state);

@@ -4,7 +4,9 @@
  * The state on disk: {"version": 1, "instance_id": "i-…", "addresses": [{"address": "10.0.1.20",
  * "network_interface_id": "eni-…", "owner": "…", "boot_id": "…", "state": "wanted", "since": 1790…}]},
  * one address a line so that a person can read it. "since" is in microseconds of CLOCK_REALTIME. "taken_from"
- * is there while an IPv6 address is on its way from another interface, and nobody's for a moment.
+ * is there while an IPv6 address is on its way from another interface, and nobody's for a moment. A second
+ * list, "moved_away", has in the same form what is another node's by now, with its last owner here; it is
+ * left out when it is empty, and an older version takes no notice of it.
  *
  * It is a memory of who owns what; what EC2 has is asked of EC2. So nothing is lost for ever when the
  * file is: its addresses are released after the cooldown, unless claimed again. A file is believed
@@ -51,22 +53,35 @@ static int encode_registration(Buf *buf, const Registration *registration)
     return buf_printf(buf, ",\"since\":%" PRIu64 "}", since);
 }
 
+/* The lines of a list; all: of those too that nobody was told of. */
+static int encode_list(Buf *buf, const State *state, bool all)
+{
+    const char *separator = "\n";
+
+    for (size_t i = 0; i < state_n(state); i++) {
+        if (!all && !is_stored(state_get(state, i)))
+            continue;
+        if (buf_puts(buf, separator) < 0 || encode_registration(buf, state_get(state, i)) < 0)
+            return -ENOMEM;
+        separator = ",\n";
+    }
+    return 0;
+}
+
 char *store_encode(const State *state, const char *instance_id)
 {
+    const State *moved_away = state_moved_away(state);
     _cleanup_buf_ Buf buf = BUF_NULL;
-    const char *separator = "\n";
 
     /* Instance ids have no characters that JSON escapes. */
     if (buf_printf(&buf, "{\"version\":%d,\"instance_id\":\"%s\",\"addresses\":[", STORE_VERSION,
                    instance_id) < 0)
         return NULL;
-    for (size_t i = 0; i < state_n(state); i++) {
-        if (!is_stored(state_get(state, i)))
-            continue;
-        if (buf_puts(&buf, separator) < 0 || encode_registration(&buf, state_get(state, i)) < 0)
-            return NULL;
-        separator = ",\n";
-    }
+    if (encode_list(&buf, state, false) < 0)
+        return NULL;
+    if (moved_away && state_n(moved_away) > 0 &&
+        (buf_puts(&buf, "\n],\"moved_away\":[") < 0 || encode_list(&buf, moved_away, true) < 0))
+        return NULL;
     if (buf_puts(&buf, "\n]}\n") < 0)
         return NULL;
     return buf_take(&buf);
@@ -99,13 +114,15 @@ static int decode_registration(State *state, json_t *line)
     return registration_set(registration, registration_state, owner, boot_id, (usec_t)since);
 }
 
-static int decode_addresses(json_t *addresses, State **ret)
+static int decode_list(json_t *addresses, State **ret)
 {
     _cleanup_(state_freep) State *state = NULL;
     json_t *line;
     size_t i;
     int r;
 
+    if (!json_is_array(addresses))
+        return STORE_E_DAMAGED;
     r = state_new(&state);
     if (r < 0)
         return r;
@@ -123,21 +140,31 @@ static int decode_addresses(json_t *addresses, State **ret)
 int store_decode(const char *text, size_t n, const char *instance_id, State **ret)
 {
     _cleanup_json_ json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    _cleanup_(state_freep) State *state = NULL;
+    json_t *addresses, *moved_away = NULL;
+    State *notes = NULL;
     json_int_t version = 0;
     const char *whose;
-    json_t *addresses;
+    int r;
 
     /* The version comes first: of a newer file nothing else is known. */
     if (!root || json_unpack(root, "{s:I}", "version", &version) < 0 || version < 1)
         return STORE_E_DAMAGED;
     if (version > STORE_VERSION)
         return STORE_E_NEWER;
-    if (json_unpack(root, "{s:s, s:o}", "instance_id", &whose, "addresses", &addresses) < 0 ||
-        !json_is_array(addresses))
+    if (json_unpack(root, "{s:s, s:o, s?o}", "instance_id", &whose, "addresses", &addresses, "moved_away",
+                    &moved_away) < 0)
         return STORE_E_DAMAGED;
     if (!streq(whose, instance_id))
         return STORE_E_FOREIGN;
-    return decode_addresses(addresses, ret);
+    r = decode_list(addresses, &state);
+    if (r == 0 && moved_away)
+        r = decode_list(moved_away, &notes);
+    if (r != 0)
+        return r;
+    state_set_moved_away(state, notes);
+    *ret = TAKE_PTR(state);
+    return 0;
 }
 
 int store_load(const char *path, const char *instance_id, State **ret)

@@ -81,7 +81,8 @@ class Circumstances(NamedTuple):
     What else there was while an event happened.
     @room: Room of the addresses that may have been there; @here, @elsewhere: whether others asked for the
     same address at the same time, at that node or another; @given_back: whether one of these gave it back
-    here, in the name of the same owner; @refused: EC2 refused calls, for no good reason
+    here, in the name of the same owner; @refused: EC2 refused calls, for no good reason; @last: owner who had
+    the address at that node and did not give it back, "": nobody
     """
 
     address: str
@@ -90,6 +91,7 @@ class Circumstances(NamedTuple):
     elsewhere: bool
     given_back: bool
     refused: bool
+    last: str
 
 
 class Room:
@@ -277,9 +279,11 @@ def _kept(state, event, owner):
         yield state
 
 
-def _restart(state, event):
+def _restart(state, event, around):
     before = state.memory[event.node]
-    had = before.owner if before and before.state == WANTED and not event.reboot else ""
+    had = around.last if before is None else before.owner if before.state == WANTED else ""
+    if event.reboot:
+        had = ""
     for after in _compare(state, event):
         memory = after.memory[event.node]
         owner = memory.owner if memory and memory.state != RELEASED else ""
@@ -308,7 +312,7 @@ def _apply(state, event, around):
         return _see(state, event.node, event.owner, event.ifname)
     if event.kind == UNSEE:
         return _unsee(state, event)
-    return _restart(state, event)
+    return _restart(state, event, around)
 
 
 def _orders(events):
@@ -340,6 +344,8 @@ class Model:
         self._since = {}
         # (address, node) -> owners, and the interface: of the pods that have it
         self._having = {}
+        # likewise -> owner who had it there, and may not know that it has moved away
+        self._last = {}
         # which a daemon that was killed may have given back where nobody knows of them any more
         self.strays = set()
 
@@ -422,6 +428,8 @@ class Model:
                                  + " or ".join(map(str, sorted(states, key=str))))
             self._possible[address] = after
             self._age(address, begin)
+            for event in mine:
+                self._note_last(address, event)
 
     def _note_having(self, address, event) -> None:
         if event.kind in (UNSEE, RESTART):
@@ -430,13 +438,21 @@ class Model:
             owners, _ = self._having.get((address, event.node), ((), ""))
             self._having[address, event.node] = (*owners, event.owner), event.ifname
 
+    def _note_last(self, address, event) -> None:
+        """Who has given it up, or ended with the node, is none any more."""
+        last = self._last.get((address, event.node))
+        if (event.kind == UNSEE and last == event.owner) or \
+                (event.kind == RESTART and (event.reboot or last not in event.others)):
+            self._last.pop((address, event.node), None)
+
     def _one(self, address, states, event, all_events, room, refused) -> set:
         others = list(all_events)
         others.remove(event)
         around = Circumstances(
             address, room, any(o.node == event.node and o.kind != RESTART for o in others),
             any(o.node != event.node and o.kind != RESTART for o in others),
-            any((o.kind, o.node, o.owner) == (DELETE, event.node, event.owner) for o in others), refused)
+            any((o.kind, o.node, o.owner) == (DELETE, event.node, event.owner) for o in others), refused,
+            self._last.get((address, event.node), ""))
         return {after for state in states for after in _apply(state, event, around)}
 
     def _age(self, address, begin) -> None:
@@ -470,8 +486,11 @@ class Model:
             raise Divergence(why)
         self._possible = {address: {state} for address, state in seen.items()}
         self.strays = {a for a in self.strays if seen[a].place and seen[a].memory[seen[a].place[0]] is None}
-        for address in seen:
+        for address, state in seen.items():
             self._age(address, now)
+            for node, memory in enumerate(state.memory):
+                if memory:
+                    self._last[address, node] = memory.owner if memory.state == WANTED else ""
 
     def owners(self, node) -> dict:
         """Address -> owner, of what the node should have, after a look."""

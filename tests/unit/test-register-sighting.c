@@ -403,6 +403,14 @@ static bool is_taken_from_others(const Fixture *f)
     return streq(fake_call_get(fake_aws_pending(f->cloud.aws, ASSIGN), "AllowReassignment"), "true");
 }
 
+static void assert_refused_without_taking(Fixture *f)
+{
+    assert_int_equal(pending(f, ASSIGN), 1);
+    assert_false(is_taken_from_others(f));
+    fail_call(f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+    assert_null(find(f, V4));
+}
+
 /* It is not taken back, but had when it is free. */
 static void test_moved_away(void **unused _unused_)
 {
@@ -497,12 +505,83 @@ static void test_moved_away_a_moment_ago(void **unused _unused_)
     s = begin_with_pod(&f, V4);
     s = restart_with_pod(&f, s, V4);
     look_answer(&f, ENI, "10.0.1.10", "");
-    assert_int_equal(pending(&f, ASSIGN), 1);
-    assert_false(is_taken_from_others(&f));
-    fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
-    assert_null(find(&f, V4));
+    assert_refused_without_taking(&f);
+    s = restart_with_pod(&f, s, V4);
+    assert_refused_without_taking(&f);
     (void)sightings_free(s);
     fixture_done(&f);
+}
+
+/*
+ * The daemon runs while it moves, and sees it by chance: nothing is taken back then, nor by the next run,
+ * which finds in the file whose it was.
+ */
+static void test_moved_away_and_noticed(void **unused _unused_)
+{
+    static const char *const owners[] = {NULL, RUNTIME};
+
+    for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+        Asked asked = {0};
+        Sightings *s;
+        Fixture f;
+
+        s = begin_with_pod(&f, V4);
+        if (owners[i])
+            put_on(&f, &asked, V4, "eth1", owners[i]);
+        register_ok(&f, "10.0.1.30", "other");
+        advance(&f, 2 * USEC_PER_MINUTE);
+        put(&f, &asked, "10.0.1.30", "other");
+        settle(&f);
+        look_answer(&f, ENI, "10.0.1.10 10.0.1.30", "");
+        assert_int_equal(asked.status, 200);
+        assert_null(find(&f, V4));
+        assert_int_equal(pending(&f, NULL), 0);
+        advance(&f, 6 * SECOND);
+        assert_refused_without_taking(&f);
+
+        fixture_show(&f, "10.0.1.30");
+        s = restart_with_pod(&f, s, V4);
+        assert_refused_without_taking(&f);
+        advance(&f, 6 * SECOND);
+        assign_ok(&f);
+        assert_has(&f, V4, owner_of_pod(1), ENI);
+        assert_rest(&f);
+        assert_int_equal(state_n(state_moved_away(registrar_state(f.registrar))), 0);
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
+/* When the pod has given it up, and is seen with it at the next start, it has added it meanwhile. */
+static void test_moved_away_and_given_up(void **unused _unused_)
+{
+    for (unsigned before = 0; before < 2; before++) {
+        Sightings *s;
+        Fixture f;
+
+        s = begin_with_pod(&f, V4);
+        advance(&f, 2 * USEC_PER_MINUTE);
+        s = restart_with_pod(&f, s, V4);
+        assert_refused_without_taking(&f);
+        if (before) {
+            gone(&f, s, 1, V4);
+        } else {
+            (void)sightings_free(s);
+            fixture_stop(&f);
+            fixture_start(&f);
+            s = begin(&f);
+            sightings_settle(s);
+            sightings_release_leftovers(s);
+            settle(&f);
+        }
+        s = restart_with_pod(&f, s, V4);
+        assert_true(is_taken_from_others(&f));
+        assign_ok(&f);
+        assert_has(&f, V4, owner_of_pod(1), ENI);
+        assert_rest(&f);
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
 }
 
 /* What was registered for one that moved away does not take along what is new. */
@@ -544,9 +623,7 @@ static void test_moved_away_from_the_newer(void **unused _unused_)
     advance(&f, 2 * USEC_PER_MINUTE);
     gone(&f, s, 2, V4);
     look_answer(&f, ENI, "10.0.1.10", "");
-    assert_false(is_taken_from_others(&f));
-    fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
-    assert_null(find(&f, V4));
+    assert_refused_without_taking(&f);
     (void)sightings_free(s);
     fixture_done(&f);
 }
@@ -689,6 +766,8 @@ int main(void)
         cmocka_unit_test(test_moved_away_and_wanted),
         cmocka_unit_test(test_moved_away_ipv6),
         cmocka_unit_test(test_moved_away_a_moment_ago),
+        cmocka_unit_test(test_moved_away_and_noticed),
+        cmocka_unit_test(test_moved_away_and_given_up),
         cmocka_unit_test(test_moved_away_and_new),
         cmocka_unit_test(test_moved_away_from_the_newer),
         cmocka_unit_test(test_given_back),

@@ -110,6 +110,52 @@ static void test_move(void **unused _unused_)
     assert_string_equal(r->network_interface_id, "eni-2");
 }
 
+static void test_moved_away(void **unused _unused_)
+{
+    _cleanup_(state_freep) State *state = NULL;
+    InAddr a = address(1), b = address(2);
+    Registration *r;
+
+    assert_int_equal(state_new(&state), 0);
+    assert_null(state_moved_away(state));
+    assert_false(state_forget_moved_away(state, &a));
+    assert_int_equal(state_add(state, &a, "eni-1", &r), 0);
+    assert_int_equal(registration_set(r, REGISTRATION_WANTED, "first", "boot", 1), 0);
+    assert_int_equal(state_note_moved_away(state, r, 10), 0);
+    assert_int_equal(registration_set(r, REGISTRATION_WANTED, "second", NULL, 2), 0);
+    assert_int_equal(state_note_moved_away(state, r, 20), 0);
+    state_remove(state, r);
+    assert_int_equal(state_n(state), 0);
+
+    /* The last owner is the one, and the note is its own. */
+    assert_int_equal(state_n(state_moved_away(state)), 1);
+    r = state_find(state_moved_away(state), &a);
+    assert_string_equal(r->owner, "second");
+    assert_string_equal(r->boot_id, "boot");
+    assert_int_equal(r->since, 20);
+    assert_false(state_forget_moved_away(state, &b));
+    assert_true(state_forget_moved_away(state, &a));
+    assert_int_equal(state_n(state_moved_away(state)), 0);
+}
+
+static void test_moved_away_is_bounded(void **unused _unused_)
+{
+    _cleanup_(state_freep) State *state = NULL;
+    InAddr first = address(1), second = address(2);
+
+    assert_int_equal(state_new(&state), 0);
+    for (unsigned i = 0; i <= STATE_MOVED_AWAY_MAX; i++) {
+        InAddr a = address(1 + i);
+        Registration *r;
+
+        assert_int_equal(state_add(state, &a, "eni-1", &r), 0);
+        assert_int_equal(state_note_moved_away(state, r, i), 0);
+    }
+    assert_int_equal(state_n(state_moved_away(state)), STATE_MOVED_AWAY_MAX);
+    assert_null(state_find(state_moved_away(state), &first));
+    assert_non_null(state_find(state_moved_away(state), &second));
+}
+
 static void test_names(void **unused _unused_)
 {
     RegistrationState state;
@@ -128,6 +174,8 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_move),
+        cmocka_unit_test(test_moved_away),
+        cmocka_unit_test(test_moved_away_is_bounded),
         cmocka_unit_test(test_names),
     };
 

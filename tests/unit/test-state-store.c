@@ -28,13 +28,18 @@ static Registration *add(State *state, const char *text, RegistrationState regis
 
 static State *sample(void)
 {
+    Registration *r;
     State *state;
 
     assert_int_equal(state_new(&state), 0);
     (void)add(state, "10.0.1.20", REGISTRATION_WANTED, "pod \"a\" \\ \xc3\xa9", true);
     (void)add(state, "10.0.1.21", REGISTRATION_WANTED, "not yet", false);
     (void)add(state, "10.0.1.22", REGISTRATION_RELEASED, "", true);
-    (void)add(state, "2001:db8::20", REGISTRATION_STALE, "old", true);
+    r = add(state, "2001:db8::20", REGISTRATION_STALE, "old", true);
+    assert_int_equal(state_note_moved_away(state, r, 1790000000000001), 0);
+    r = add(state, "10.0.1.23", REGISTRATION_WANTED, "away", true);
+    assert_int_equal(state_note_moved_away(state, r, 1790000000000002), 0);
+    state_remove(state, r);
     return state;
 }
 
@@ -64,6 +69,11 @@ static void test_round_trip(void **unused _unused_)
     assert_null(find(again, "10.0.1.21"));
     assert_int_equal(find(again, "10.0.1.22")->state, REGISTRATION_RELEASED);
     assert_int_equal(find(again, "2001:db8::20")->state, REGISTRATION_STALE);
+    assert_int_equal(state_n(state_moved_away(again)), 2);
+    r = find(state_moved_away(again), "10.0.1.23");
+    assert_string_equal(r->owner, "away");
+    assert_string_equal(r->boot_id, "boot");
+    assert_int_equal(r->since, 1790000000000002);
 }
 
 /* While one moves, the file says what was answered last. */
@@ -116,6 +126,9 @@ static void test_decode(void **unused _unused_)
         {HEAD TAIL, 0},
         {HEAD LINE TAIL, 0},
         {HEAD LINE "," LINE TAIL, STORE_E_DAMAGED},
+        {HEAD LINE "],\"moved_away\":[" LINE TAIL, 0},
+        {HEAD LINE "],\"moved_away\":[" LINE "," LINE TAIL, STORE_E_DAMAGED},
+        {HEAD LINE "],\"moved_away\":{}}", STORE_E_DAMAGED},
         {HEAD "1" TAIL, STORE_E_DAMAGED},
         {HEAD "{}" TAIL, STORE_E_DAMAGED},
         {HEAD "{\"address\":\"10.0.1\",\"network_interface_id\":\"eni-1\"," REST TAIL, STORE_E_DAMAGED},

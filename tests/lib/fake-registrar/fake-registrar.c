@@ -110,12 +110,11 @@ int registrar_keep(Registrar *registrar, const InAddr *address, const char *inte
     return registrar_register(registrar, address, interface, owner, USEC_INFINITY, handler, userdata, ret);
 }
 
-bool registrar_has_moved_away(const Registrar *registrar, const InAddr *address, const char *owner)
+void registrar_forget_moved_away(Registrar *registrar, const InAddr *address, const char *owner)
 {
     (void)registrar;
     (void)address;
     (void)owner;
-    return false;
 }
 
 static unsigned release(const Registrar *registrar, const InAddr *address, const char *owner)
