@@ -522,13 +522,14 @@ static int want_new(Registrar *registrar, const Want *want, const Interface *int
     return 0;
 }
 
-/* One that takes it from nobody needs no newer word than the next. */
+/* Who takes it from nobody has it as it is, wherever it may be by now. */
 static bool is_trusted(const Registrar *registrar, const Registration *r, const Want *want)
 {
     const Interface *interface = registrar_interface(registrar, r->network_interface_id);
-    usec_t asked = want->yields ? want->now : r->asked;
 
-    return r->assigned && trust_holds(&interface->trust, r->confirmed, asked, want->now);
+    if (want->yields)
+        return r->assigned && r->confirmed > 0;
+    return r->assigned && trust_holds(&interface->trust, r->confirmed, r->asked, want->now);
 }
 
 /*

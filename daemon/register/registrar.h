@@ -110,7 +110,8 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
  * registrar_keep() - likewise, without a deadline, of what somebody had before and does not ask for anew
  *
  * It has moved away if another node has it: it is not taken from there, but refused with 409
- * (address_in_use), even where allow_reassign is yes.
+ * (address_in_use), even where allow_reassign is yes. What is registered here as far as is known changes its
+ * owner, without a call.
  */
 int registrar_keep(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
                    RegistrarHandler handler, void *userdata, RegistrarWait **ret);

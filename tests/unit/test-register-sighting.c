@@ -614,6 +614,7 @@ static void test_moved_away_and_new(void **unused _unused_)
 /* It went to a newer place here and from there to another node: the older place does not fetch it. */
 static void test_moved_away_from_the_newer(void **unused _unused_)
 {
+    Asked asked = {0};
     Sightings *s;
     Fixture f;
 
@@ -621,8 +622,13 @@ static void test_moved_away_from_the_newer(void **unused _unused_)
     see(&f, s, 2, V4, "eth1");
     assert_has(&f, V4, owner_of_pod(2), ENI);
     advance(&f, 2 * USEC_PER_MINUTE);
+    register_ok(&f, "10.0.1.30", "other");
+    advance(&f, SECOND);
+    put(&f, &asked, "10.0.1.30", "other");
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.30", "");
+    assert_null(find(&f, V4));
     gone(&f, s, 2, V4);
-    look_answer(&f, ENI, "10.0.1.10", "");
     assert_refused_without_taking(&f);
     (void)sightings_free(s);
     fixture_done(&f);
@@ -652,7 +658,12 @@ static void test_given_back(void **unused _unused_)
         assert_has(&f, V4, owner_of_pod(1), ENI);
         advance(&f, TRUST_REPEAT / 2);
     }
+    put(&f, &asked, V4, "me");
+    settle(&f);
+    assert_int_equal(asked.status, 200);
     advance(&f, USEC_PER_MINUTE);
+    give_back_ok(&f, V4, "me");
+    assert_has(&f, V4, owner_of_pod(1), ENI);
     assert_rest(&f);
     assert_int_equal(fake_aws_n(f.cloud.aws), 1);
 
