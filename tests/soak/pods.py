@@ -55,8 +55,9 @@ class Pods:
 
     def tentative(self) -> str:
         """Addresses, the kernel's own too, whose duplicate detection is under way: it tells of its end."""
-        return "".join(self._node.run(["ip", "-n", pod, "-6", "-o", "address", "show", "tentative"], check=True,
-                                      capture_output=True, text=True).stdout for pod in self._addresses)
+        show = ["-6", "-o", "address", "show", "tentative"]
+        return "".join(self._node.run(["ip", "-n", pod, *show], check=True, capture_output=True,
+                                      text=True).stdout for pod in self._addresses)
 
     def names(self) -> list:
         return list(self._addresses)
