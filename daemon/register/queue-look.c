@@ -36,6 +36,17 @@ static void fail_untold(Queue *queue, Registration *r)
     queue_fail(queue, r, &error);
 }
 
+/*
+ * It has not come here from another interface of this node, and that one was refused it when it was to be
+ * given back: it is there all the same, or another node has it. Assigned there once more, it could be taken
+ * from between that node's hands.
+ */
+static void doubt_origin(Registration *r)
+{
+    if (r->state == REGISTRATION_WANTED && r->assigned && r->doubt == REGISTRATION_DOUBT_NONE)
+        r->doubt = REGISTRATION_DOUBT_FRESH;
+}
+
 /* explained: another one is why the call that failed did */
 static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explained)
 {
@@ -68,7 +79,10 @@ static void looked_absent(Queue *queue, Registration *r, usec_t now)
             registrar_lost(queue->registrar, r);
         break;
     case REGISTRATION_DOUBT_UNTOLD:
-        if (r->state == REGISTRATION_WANTED)
+        if (r->state == REGISTRATION_WANTED && queue_is_moving(r)) {
+            fail_untold(queue, r);
+            doubt_origin(r);
+        } else if (r->state == REGISTRATION_WANTED)
             fail_untold(queue, r);
         else
             registrar_lost(queue->registrar, r);

@@ -40,12 +40,15 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
     static const ProtocolError others = {409, "reserved",
                                          "the address is on another instance's first network interface"};
 
+    bool own = streq_ptr(r->previous_interface, result->holder);
     /* What was another interface's of this node is still owed to whom it belongs to there. */
-    bool owed = outcome == MOVE6_STRANDED && streq_ptr(r->previous_interface, result->holder);
+    bool owed = outcome == MOVE6_STRANDED && own;
+    /* Somebody has it, perhaps we. Of our own interface a look tells; another node's is not looked at. */
+    bool unknown = outcome == MOVE6_UNTOLD && !own;
 
     r->doubt = REGISTRATION_DOUBT_NONE;
-    /* Except for UNTOLD, where it is now is known; and one that is stranded has been told of. */
-    if (outcome != MOVE6_UNTOLD && !owed && r->taken_from) {
+    /* Else it is known where it is, and one that is stranded has been told of. */
+    if (!unknown && !owed && r->taken_from) {
         r->taken_from = mfree(r->taken_from);
         queue->registrar->dirty = true;
         waits_flush(queue->registrar);

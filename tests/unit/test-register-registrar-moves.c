@@ -38,10 +38,48 @@ static void test_move_within_node_unknown(void **unused _unused_)
         advance(&f, 31 * SECOND);
         look_answer(&f, "eni-2", "10.0.2.10", cases[i].moved ? "2001:db8::20" : "");
         assert_int_equal(asked.status, cases[i].status);
+        if (!cases[i].moved)
+            look_answer(&f, ENI, "10.0.1.10", "2001:db8::20");
         assert_string_equal(find(&f, "2001:db8::20")->owner, cases[i].owner);
         assert_string_equal(find(&f, "2001:db8::20")->network_interface_id, cases[i].moved ? "eni-2" : ENI);
         assert_true(find(&f, "2001:db8::20")->assigned);
         assert_int_equal(pending(&f, NULL), 0);
+        fixture_done(&f);
+    }
+}
+
+/* Taken from eth1, and by another node before it came to eth2: eth1 does not fetch it. */
+static void test_move_within_node_overtaken(void **unused _unused_)
+{
+    for (unsigned here = 0; here < 2; here++) {
+        Asked asked = {0};
+        Registration r;
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+        settle(&f);
+        assign6_ok(&f, "2001:db8::20");
+        begin_move(&f, &asked, "b");
+        fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+        look_answer(&f, ENI, "10.0.1.10", "2001:db8::20");
+        cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+        settle(&f);
+        fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+        fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+        look_answer(&f, "eni-2", "10.0.2.10", "");
+        assert_int_equal(asked.status, 502);
+        assert_int_equal(pending(&f, ASSIGN6), 0);
+        assert_int_equal(stored(&f, "2001:db8::20", &r), 1);
+        assert_null(r.taken_from);
+        /* It may have come back all the same. */
+        look_answer(&f, ENI, "10.0.1.10", here ? "2001:db8::20" : "");
+        assert_int_equal(pending(&f, NULL), 0);
+        if (here)
+            assert_string_equal(find(&f, "2001:db8::20")->owner, "a");
+        else
+            assert_null(find(&f, "2001:db8::20"));
         fixture_done(&f);
     }
 }
@@ -340,6 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_move_within_node_unknown),
+        cmocka_unit_test(test_move_within_node_overtaken),
         cmocka_unit_test(test_move_within_node_given_back),
         cmocka_unit_test(test_move_of_released_fails),
         cmocka_unit_test(test_move_of_reclaimed_given_back),
