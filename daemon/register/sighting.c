@@ -393,7 +393,6 @@ static void sighting_on_gone(Sighting *sighting)
             sighting_release(sighting);
             break;
         }
-        registrar_forget_moved_away(sighting->sightings->registrar, &sighting->key.address, sighting->owner);
         sighting_forget(sighting);
         sighting_inherit(heir);
         break;

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What moved to another node while a pod here has it still: not taken back by the daemon itself. */
+
+#include "lib/fake-aws/seen.h"
+#include "util/log.h"
+
+/* The daemon starts again, and what EC2 shows of it is what fixture_show() says; the pod has it still. */
+static Sightings *restart_with_pod(Fixture *f, Sightings *before, const char *text)
+{
+    Sightings *s;
+
+    (void)sightings_free(before);
+    fixture_stop(f);
+    fixture_start(f);
+    s = begin(f);
+    see(f, s, 1, text, "eth1");
+    sightings_settle(s);
+    settle(f);
+    return s;
+}
+
+static Sightings *begin_with_pod(Fixture *f, const char *text)
+{
+    Sightings *s;
+
+    fixture_init(f);
+    fixture_start(f);
+    s = begin(f);
+    sightings_settle(s);
+    see(f, s, 1, text, "eth1");
+    if (streq(text, V4))
+        assign_ok(f);
+    else
+        assign6_ok(f, text);
+    assert_has(f, text, owner_of_pod(1), ENI);
+    return s;
+}
+
+static bool is_taken_from_others(const Fixture *f)
+{
+    return streq(fake_call_get(fake_aws_pending(f->cloud.aws, ASSIGN), "AllowReassignment"), "true");
+}
+
+static void assert_refused_without_taking(Fixture *f)
+{
+    assert_int_equal(pending(f, ASSIGN), 1);
+    assert_false(is_taken_from_others(f));
+    fail_call(f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+    assert_null(find(f, V4));
+}
+
+/* It is free already, by the time that it is asked for: that is no fight with anybody. */
+static void test_free_already(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V4);
+    assert_false(is_taken_from_others(&f));
+    assign_ok(&f);
+    assert_has(&f, V4, owner_of_pod(1), ENI);
+    assert_int_equal(registrar_statistics(f.registrar)->n_moved_here, 0);
+    assert_rest(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* It is not taken back, but had when it is free. */
+static void test_moved_away(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V4);
+    for (usec_t pause = 5 * SECOND; pause < USEC_PER_MINUTE; pause *= 2) {
+        assert_int_equal(pending(&f, ASSIGN), 1);
+        assert_false(is_taken_from_others(&f));
+        fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+        assert_int_equal(pending(&f, NULL), 0);
+        assert_null(find(&f, V4));
+        advance(&f, pause + SECOND);
+    }
+    assert_false(is_taken_from_others(&f));
+    assign_ok(&f);
+    assert_has(&f, V4, owner_of_pod(1), ENI);
+    assert_int_equal(registrar_statistics(f.registrar)->n_moved_here, 0);
+    assert_rest(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* Added to the pod again, it is wanted here; and so it is when another pod has it, or somebody asks. */
+static void test_moved_away_and_wanted(void **unused _unused_)
+{
+    for (unsigned how = 0; how < 5; how++) {
+        const SightingKey key = key_of(1, V4);
+        Asked asked = {0};
+        Sightings *s;
+        Fixture f;
+
+        s = begin_with_pod(&f, V4);
+        advance(&f, 2 * USEC_PER_MINUTE);
+        s = restart_with_pod(&f, s, V4);
+        assert_false(is_taken_from_others(&f));
+        if (how > 0)
+            fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+        if (how == 0 || how == 3)
+            put(&f, &asked, V4, "me");
+        if (how == 1) {
+            gone(&f, s, 1, V4);
+            see(&f, s, 1, V4, "eth1");
+        }
+        /* In one turn of the loop: before it is on disk that it was given up. */
+        if (how == 4) {
+            sightings_remove(s, &key);
+            see(&f, s, 1, V4, "eth1");
+        }
+        if (how == 2)
+            see(&f, s, 2, V4, "eth1");
+        settle(&f);
+        /* Asked for while the other call is under way: that one's refusal is not his. */
+        if (how == 0)
+            fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+        assert_int_equal(asked.status, 0);
+        assert_int_equal(pending(&f, ASSIGN), 1);
+        assert_true(is_taken_from_others(&f));
+        assign_ok(&f);
+        assert_int_equal(asked.status, how == 0 || how == 3 ? 200 : 0);
+        assert_has(&f, V4, how == 1 || how == 4 ? owner_of_pod(1) : how == 2 ? owner_of_pod(2) : "me", ENI);
+        advance(&f, 6 * SECOND);
+        assert_rest(&f);
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
+/* The holder of an IPv6 address is not even looked for. */
+static void test_moved_away_ipv6(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V6);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V6);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    assert_int_equal(pending(&f, NULL), 0);
+    assert_null(find(&f, V6));
+    advance(&f, 6 * SECOND);
+    assign6_ok(&f, V6);
+    assert_has(&f, V6, owner_of_pod(1), ENI);
+    assert_rest(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* EC2 has assigned it a moment ago and does not show it: that may be its describe, or another node. */
+static void test_moved_away_a_moment_ago(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    s = restart_with_pod(&f, s, V4);
+    look_answer(&f, ENI, "10.0.1.10", "");
+    assert_refused_without_taking(&f);
+    s = restart_with_pod(&f, s, V4);
+    assert_refused_without_taking(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/*
+ * The daemon runs while it moves, and sees it by chance: nothing is taken back then, nor by the next run,
+ * which finds in the file whose it was.
+ */
+static void test_moved_away_and_noticed(void **unused _unused_)
+{
+    static const struct {
+        const char *owner; /* who asked for what the pod has */
+        bool retried;
+    } cases[] = {{NULL, true}, {NULL, false}, {RUNTIME, true}, {RUNTIME, false}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        Asked asked = {0};
+        Sightings *s;
+        Fixture f;
+
+        s = begin_with_pod(&f, V4);
+        if (cases[i].owner)
+            put_on(&f, &asked, V4, "eth1", cases[i].owner);
+        register_ok(&f, "10.0.1.30", "other");
+        advance(&f, 2 * USEC_PER_MINUTE);
+        put(&f, &asked, "10.0.1.30", "other");
+        settle(&f);
+        look_answer(&f, ENI, "10.0.1.10 10.0.1.30", "");
+        assert_int_equal(asked.status, 200);
+        assert_null(find(&f, V4));
+        assert_int_equal(pending(&f, NULL), 0);
+        if (cases[i].retried) {
+            advance(&f, 6 * SECOND);
+            assert_refused_without_taking(&f);
+        }
+
+        fixture_show(&f, "10.0.1.30");
+        s = restart_with_pod(&f, s, V4);
+        assert_refused_without_taking(&f);
+        advance(&f, 6 * SECOND);
+        assign_ok(&f);
+        assert_has(&f, V4, owner_of_pod(1), ENI);
+        assert_rest(&f);
+        assert_int_equal(state_n(state_moved_away(registrar_state(f.registrar))), 0);
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
+/* When the pod has given it up, and is seen with it at the next start, it has added it meanwhile. */
+static void test_moved_away_and_given_up(void **unused _unused_)
+{
+    for (unsigned before = 0; before < 2; before++) {
+        Sightings *s;
+        Fixture f;
+
+        s = begin_with_pod(&f, V4);
+        advance(&f, 2 * USEC_PER_MINUTE);
+        s = restart_with_pod(&f, s, V4);
+        assert_refused_without_taking(&f);
+        if (before) {
+            gone(&f, s, 1, V4);
+        } else {
+            (void)sightings_free(s);
+            fixture_stop(&f);
+            fixture_start(&f);
+            s = begin(&f);
+            sightings_settle(s);
+            sightings_release_leftovers(s);
+            settle(&f);
+        }
+        s = restart_with_pod(&f, s, V4);
+        assert_true(is_taken_from_others(&f));
+        assign_ok(&f);
+        assert_has(&f, V4, owner_of_pod(1), ENI);
+        assert_rest(&f);
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
+/* What pods had before the host was started anew is of no concern. */
+static void test_moved_away_and_rebooted(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V4);
+    assert_refused_without_taking(&f);
+    f.options.boot_id = "boot-2";
+    s = restart_with_pod(&f, s, V4);
+    assert_true(is_taken_from_others(&f));
+    assign_ok(&f);
+    assert_has(&f, V4, owner_of_pod(1), ENI);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* What was registered for one that moved away does not take along what is new. */
+static void test_moved_away_and_new(void **unused _unused_)
+{
+    static const char other[] = "10.0.1.30";
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    (void)sightings_free(s);
+    fixture_stop(&f);
+    fixture_start(&f);
+    s = begin(&f);
+    see(&f, s, 1, V4, "eth1");
+    see(&f, s, 1, other, "eth1");
+    sightings_settle(s);
+    settle(&f);
+    assert_true(is_taken_from_others(&f));
+    assign_ok(&f);
+    assert_has(&f, other, owner_of_pod(1), ENI);
+    assert_false(is_taken_from_others(&f));
+    fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+    assert_null(find(&f, V4));
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* It went to a newer place here and from there to another node: the older place does not fetch it. */
+static void test_moved_away_from_the_newer(void **unused _unused_)
+{
+    Asked asked = {0};
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    see(&f, s, 2, V4, "eth1");
+    assert_has(&f, V4, owner_of_pod(2), ENI);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    register_ok(&f, "10.0.1.30", "other");
+    advance(&f, SECOND);
+    put(&f, &asked, "10.0.1.30", "other");
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.30", "");
+    assert_null(find(&f, V4));
+    gone(&f, s, 2, V4);
+    assert_refused_without_taking(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_free_already),
+        cmocka_unit_test(test_moved_away),
+        cmocka_unit_test(test_moved_away_and_wanted),
+        cmocka_unit_test(test_moved_away_ipv6),
+        cmocka_unit_test(test_moved_away_a_moment_ago),
+        cmocka_unit_test(test_moved_away_and_noticed),
+        cmocka_unit_test(test_moved_away_and_given_up),
+        cmocka_unit_test(test_moved_away_and_rebooted),
+        cmocka_unit_test(test_moved_away_and_new),
+        cmocka_unit_test(test_moved_away_from_the_newer),
+    };
+
+    log_set_max_level(LOG_CRIT);
+    return cmocka_run_group_tests_name("sightings that moved away", tests, NULL, NULL);
+}
