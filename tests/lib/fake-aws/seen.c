@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+/* Pods by number, each with one interface: there is no kernel below. */
+
 #include "lib/fake-aws/seen.h"
 #include <stdio.h>
 
