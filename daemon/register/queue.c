@@ -321,7 +321,8 @@ static void on_unassigned(const AwsReply *reply, void *userdata)
 static int queue_query(const Queue *queue, const Batch *batch, AwsQuery *ret)
 {
     const char *id = queue->interface->id;
-    _cleanup_(freep) InAddr *addresses = calloc(batch->n, sizeof(*addresses));
+    _cleanup_(freep) InAddr *addresses =
+        calloc(MAX(batch->n, (size_t)1), sizeof(*addresses)); /* 0: a refresh */
     bool ipv6 = batch->family == AF_INET6;
 
     if (!addresses)

@@ -11,6 +11,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+static void compare(const State *state, const State *again)
+{
+    size_t n = state ? state_n(state) : 0;
+
+    assert((again ? state_n(again) : 0) == n);
+    for (size_t i = 0; i < n; i++) {
+        const Registration *a = state_get(state, i), *b = state_get(again, i);
+
+        if (!in_addr_equal(&a->address, &b->address) || !streq(a->owner, b->owner) || a->since != b->since)
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     State *state = NULL, *again = NULL;
@@ -25,13 +38,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     text = store_encode(state, INSTANCE);
     assert(text);
     r = store_decode(text, strlen(text), INSTANCE, &again);
-    assert(r == 0 && state_n(again) == state_n(state));
-    for (size_t i = 0; r == 0 && i < state_n(state); i++) {
-        const Registration *a = state_get(state, i), *b = state_get(again, i);
-
-        if (!in_addr_equal(&a->address, &b->address) || !streq(a->owner, b->owner) || a->since != b->since)
-            abort();
-    }
+    assert(r == 0);
+    compare(state, again);
+    compare(state_moved_away(state), state_moved_away(again));
     free(text);
     (void)state_free(again);
     (void)state_free(state);
