@@ -149,12 +149,13 @@ static bool choice_takes(const Choice *choice, const Registration *r, const Batc
 
 /* Which of the suspects is next decides the family, and whether it is taken from others. */
 static const Registration *find_suspect(const State *state, const char *network_interface_id,
-                                        unsigned suspect)
+                                        unsigned suspect, usec_t now)
 {
     for (size_t i = 0; i < state_n(state); i++) {
         const Registration *r = state_get(state, i);
 
-        if (is_of_interface(r, network_interface_id) && r->suspect == suspect && wants_assign(r))
+        if (is_of_interface(r, network_interface_id) && r->suspect == suspect && wants_assign(r) &&
+            r->not_before <= now)
             return r;
     }
     return NULL;
@@ -189,10 +190,10 @@ static Choice choose_assign(const Survey *survey, int family, bool yields, const
 }
 
 static Choice choose(const State *state, const char *network_interface_id, const Survey *survey,
-                     const BatchRules *rules)
+                     const BatchRules *rules, usec_t now)
 {
     const Registration *suspect =
-        survey->suspect ? find_suspect(state, network_interface_id, survey->suspect) : NULL;
+        survey->suspect ? find_suspect(state, network_interface_id, survey->suspect, now) : NULL;
     int family = wanted_family(survey);
 
     /* Somebody elsewhere is cut off. */
@@ -235,7 +236,7 @@ int batch_next(const State *state, const char *network_interface_id, const Batch
         if (is_of_interface(state_get(state, i), network_interface_id))
             survey_registration(&survey, state_get(state, i), rules, now);
 
-    choice = choose(state, network_interface_id, &survey, rules);
+    choice = choose(state, network_interface_id, &survey, rules, now);
     if (choice.action == BATCH_NONE) {
         *ret = BATCH_NULL;
         *ret_due = survey.due;
@@ -254,6 +255,7 @@ int batch_next(const State *state, const char *network_interface_id, const Batch
     if (choice.early)
         batch_collect(ret, state, network_interface_id, &choice, rules, now);
     *ret_due = survey.due;
+    assert(ret->n > 0);
     return 0;
 }
 

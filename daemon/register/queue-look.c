@@ -43,8 +43,32 @@ static void fail_untold(Queue *queue, Registration *r)
  */
 static void doubt_origin(Registration *r)
 {
-    if (r->state == REGISTRATION_WANTED && r->assigned && r->doubt == REGISTRATION_DOUBT_NONE)
-        r->doubt = REGISTRATION_DOUBT_FRESH;
+    if (r->state != REGISTRATION_WANTED || !r->assigned || r->doubt != REGISTRATION_DOUBT_NONE)
+        return;
+    r->doubt = REGISTRATION_DOUBT_FRESH;
+    r->confirmed = 0;
+}
+
+static bool may_lag(const Registration *r)
+{
+    return r->lags > 0 && time_add(r->lags, REGISTRAR_FRESH) > time_monotonic();
+}
+
+/*
+ * What EC2 assigned here a moment ago and does not show may have moved away, or its describes are behind.
+ * Assigned once more without taking it from anybody, it stays what it is on disk, and is no sign of a fight;
+ * only if EC2 says that somebody else has it, it is fetched (queue.c).
+ */
+static void absent_and_wanted(Queue *queue, Registration *r)
+{
+    r->reclaimed = false;
+    if (may_lag(r) && !r->yields && queue->registrar->options.allow_reassign) {
+        r->yields = r->insists = true;
+        return;
+    }
+    /* What it was before it was asked for again is over. */
+    registration_settle(r);
+    registrar_fetch(queue->registrar, r);
 }
 
 /* explained: another one is why the call that failed did */
@@ -54,6 +78,7 @@ static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explain
 
     r->doubt = REGISTRATION_DOUBT_NONE;
     r->confirmed = time_monotonic();
+    r->lags = 0;
     if (doubt == REGISTRATION_DOUBT_TAKEN) {
         /* It has come here after all. */
         r->taken_from = mfree(r->taken_from);
@@ -61,9 +86,10 @@ static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explain
     }
     if (doubt == REGISTRATION_DOUBT_NONE || doubt == REGISTRATION_DOUBT_FRESH)
         return;
-    if (r->state == REGISTRATION_WANTED)
+    if (r->state == REGISTRATION_WANTED) {
         registrar_assigned(queue->registrar, r);
-    else if (!explained)
+        r->lags = 0;
+    } else if (!explained)
         r->not_before = time_add(now, UNASSIGN_PAUSE);
 }
 
@@ -75,28 +101,25 @@ static void looked_absent(Queue *queue, Registration *r, usec_t now)
     r->doubt = REGISTRATION_DOUBT_NONE;
     switch (doubt) {
     case REGISTRATION_DOUBT_NONE:
-        if (r->assigned && time_add(r->since, REGISTRAR_FRESH) < now)
+        if (r->assigned && time_add(r->since, REGISTRAR_FRESH) < now && !may_lag(r))
             registrar_lost(queue->registrar, r);
         break;
     case REGISTRATION_DOUBT_UNTOLD:
         if (r->state == REGISTRATION_WANTED && queue_is_moving(r)) {
             fail_untold(queue, r);
             doubt_origin(r);
-        } else if (r->state == REGISTRATION_WANTED)
+        } else if (r->state == REGISTRATION_WANTED) {
             fail_untold(queue, r);
-        else
-            registrar_lost(queue->registrar, r);
-        break;
-    case REGISTRATION_DOUBT_RECLAIM:
-    case REGISTRATION_DOUBT_UNASSIGN:
-        if (r->state == REGISTRATION_WANTED) {
-            /* What it was before it was asked for again is over. */
-            registration_settle(r);
-            r->reclaimed = false;
-            registrar_fetch(queue->registrar, r);
         } else {
             registrar_lost(queue->registrar, r);
         }
+        break;
+    case REGISTRATION_DOUBT_RECLAIM:
+    case REGISTRATION_DOUBT_UNASSIGN:
+        if (r->state == REGISTRATION_WANTED)
+            absent_and_wanted(queue, r);
+        else
+            registrar_lost(queue->registrar, r);
         break;
     case REGISTRATION_DOUBT_FRESH: registrar_lost(queue->registrar, r); break;
     case REGISTRATION_DOUBT_CONFLICT:

@@ -148,8 +148,13 @@ static void queue_blame(Queue *queue, const Batch *batch, Registration *r, const
 {
     bool in_use = error->class == AWS_ERROR_ADDRESS_IN_USE;
 
-    if (in_use && batch->yields && !r->yields) {
-        /* Somebody has asked for it since: it goes out as his. */
+    if (in_use && batch->yields && (!r->yields || r->insists)) {
+        /* It is fetched: somebody has asked for it, meanwhile or before. */
+        r->yields = r->insists = false;
+        if (r->address.family == AF_INET6 && queue->registrar->options.allow_reassign)
+            r->doubt = REGISTRATION_DOUBT_CONFLICT;
+        registration_settle(r);
+        registrar_fetch(queue->registrar, r);
     } else if (in_use && r->address.family == AF_INET6 && queue_may_take(queue, batch) &&
                r->n_attempts < CONFLICTS_MAX) {
         r->n_attempts++;
@@ -159,7 +164,9 @@ static void queue_blame(Queue *queue, const Batch *batch, Registration *r, const
         r->n_attempts++;
         r->doubt = REGISTRATION_DOUBT_UNTOLD;
     } else {
-        queue_log_refusal(queue, error, &r->address);
+        /* Of what is not asked for anew, who keeps asking tells (sighting.c). */
+        if (!in_use || !r->yields)
+            queue_log_refusal(queue, error, &r->address);
         queue_fail(queue, r, error);
     }
 }

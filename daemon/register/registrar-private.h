@@ -63,6 +63,20 @@ struct Registrar {
  */
 usec_t registrar_now(Registrar *registrar);
 
+/** registrar_touch() - something that is stored has changed: written soon, before who waits is answered */
+void registrar_touch(Registrar *registrar);
+
+/** registrar_kick() - the registration is not as wanted: its interface's queue looks for it */
+void registrar_kick(const Registrar *registrar, const Registration *registration);
+
+/** registration_calm() - nothing is in doubt, put off or tried again any more */
+void registration_calm(Registration *registration);
+
+/** registrar_limit() - addresses of the family that an interface holds, 0: unknown; registrar_is_full():
+ * wanted */
+unsigned registrar_limit(const Registrar *registrar, int family);
+bool registrar_is_full(const Registrar *registrar, const Interface *interface, int family);
+
 /** registrar_interface() - by ENI id, or NULL */
 Interface *registrar_interface(const Registrar *registrar, const char *network_interface_id);
 

@@ -52,8 +52,10 @@ typedef void (*RegistrarHandler)(const RegistrarResult *result, void *userdata);
 /*
  * An address is to be without an owner. error NULL: its owner gives it back, and has it until this call
  * returns: who registers it on the same interface from inside gets it as it is, without a call to EC2. Else
- * EC2 refused it to those who waited for it.
+ * EC2 refused it to those who waited for it; or it has moved to another node (code REGISTRAR_MOVED_AWAY).
  */
+#define REGISTRAR_MOVED_AWAY "moved_away"
+
 typedef void (*RegistrarHeir)(const InAddr *address, const ProtocolError *error, void *userdata);
 
 /* For /metrics and status. */
@@ -111,7 +113,8 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
  *
  * It has moved away if another node has it: it is not taken from there, but refused with 409
  * (address_in_use), even where allow_reassign is yes. What is registered here as far as is known changes its
- * owner, without a call.
+ * owner, without a call. From another interface of this node it is moved, once EC2 has shown that it is still
+ * there: until then 409 (busy).
  */
 int registrar_keep(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
                    RegistrarHandler handler, void *userdata, RegistrarWait **ret);

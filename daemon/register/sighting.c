@@ -25,10 +25,10 @@
  * call that is in flight, or with the cooldown of another node. What can never be, such as an address that
  * EC2 reserves, is asked for again only when it is told anew.
  *
- * What a sighting had, and another node has by now, has moved away. It is not taken back because the daemon
- * was started anew and looks at everything, or because a newer place here has gone: such a sighting yields.
- * It is asked for until it is free, and registered then. Taken away from the pod and added again, it is a
- * new one.
+ * What a sighting had, by itself or because somebody asked for it where it is seen, and another node has by
+ * now, has moved away. It is not taken back because the daemon was started anew and looks at everything, or
+ * because somebody else here has given it back: it is asked for until it is free, and registered then. Taken
+ * away from the pod and added again, it is a new sighting.
  *
  * An owner is named after the namespace and the interface, so that after a restart of the daemon the same
  * place has the same name, and what was registered then for a place that is no more can be told apart
@@ -64,8 +64,7 @@ typedef struct Sighting {
     RegistrarWait *wait;           /* REGISTERING and RELEASING */
     uint64_t order;                /* of its coming */
     bool told;                     /* since sightings_begin() */
-    bool had;                      /* it was registered once, by this daemon or the one before */
-    bool yields;                   /* it is not taken from another node */
+    bool had;                      /* its wish was fulfilled: it is not taken from another node any more */
     sd_event_source *source_again; /* REFUSED, and it can help to try again */
     usec_t pause;                  /* before the last one; 0: it was not refused so far */
     bool said;                     /* that it was refused */
@@ -124,10 +123,8 @@ static void sighting_set_state(Sighting *sighting, SightingState state)
         sighting->pause = 0;
         sighting->said = false;
     }
-    if (state == SIGHTING_STATE_REGISTERED) {
+    if (state == SIGHTING_STATE_REGISTERED)
         sighting->had = true;
-        sighting->yields = false;
-    }
 }
 
 static Sighting *sighting_free(Sighting *sighting)
@@ -185,7 +182,8 @@ static usec_t pause_after(const RegistrarResult *result)
         return PAUSE_MIN;
     if (streq_ptr(result->error.code, "busy"))
         return PAUSE_BUSY;
-    if (streq_ptr(result->error.code, "address_in_use"))
+    if (streq_ptr(result->error.code, "address_in_use") ||
+        streq_ptr(result->error.code, REGISTRAR_MOVED_AWAY))
         return PAUSE_IN_USE;
     return 0;
 }
@@ -225,6 +223,9 @@ static void sighting_fail(Sighting *sighting, const RegistrarResult *result)
     sighting_set_state(sighting, SIGHTING_STATE_REFUSED);
     if (pause == 0)
         return;
+    /* The end is near now, however long it was not. */
+    if (pause == PAUSE_BUSY && sighting->pause >= PAUSE_IN_USE)
+        sighting->pause = 0;
     sighting->pause = MIN(MAX(pause, 2 * sighting->pause), PAUSE_MAX);
     again_after(sighting, sighting->pause);
 }
@@ -321,7 +322,7 @@ static void sighting_register(Sighting *sighting)
 
     supersede_others(sighting);
     sighting_set_state(sighting, SIGHTING_STATE_REGISTERING);
-    if (sighting->yields)
+    if (sighting->had)
         r = registrar_keep(registrar, address, sighting->ifname, sighting->owner, sighting_on_registered,
                            sighting, &wait);
     else
@@ -344,18 +345,6 @@ static void sighting_claim(Sighting *sighting)
     }
     supersede_others(sighting);
     sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
-}
-
-/*
- * What it had before comes back to it, if it has not moved away meanwhile. From another interface of this
- * node it is brought to where it is seen.
- */
-static void sighting_inherit(Sighting *sighting)
-{
-    const Registration *registration = wanted(sighting->sightings, &sighting->key.address);
-
-    sighting->yields = sighting->had && (!registration || is_where_seen(sighting, registration));
-    sighting_claim(sighting);
 }
 
 /* Ends the sighting, unless its release must be waited for. */
@@ -394,7 +383,7 @@ static void sighting_on_gone(Sighting *sighting)
             break;
         }
         sighting_forget(sighting);
-        sighting_inherit(heir);
+        sighting_claim(heir);
         break;
     case SIGHTING_STATE_RELEASING: break;
     case _SIGHTING_STATE_MAX: assert(false);
@@ -411,7 +400,7 @@ static void sighting_on_told(Sighting *sighting)
     case SIGHTING_STATE_REFUSED: sighting_claim(sighting); break;
     case SIGHTING_STATE_RELEASING:
         sighting->order = ++sighting->sightings->n_ever;
-        sighting->had = sighting->yields = false;
+        sighting->had = false;
         sighting_claim(sighting);
         break;
     case _SIGHTING_STATE_MAX: assert(false);
@@ -431,10 +420,11 @@ static void on_orphan(const InAddr *address, const ProtocolError *error, void *u
         /* It may be back where it was, or somebody else's by now. */
         if (registration || !((TO(REGISTERING) | TO(REGISTERED) | TO(SUPERSEDED)) & 1U << heir->state))
             return;
-        heir->yields = heir->had;
+        heir->had = heir->had || streq(error->code, REGISTRAR_MOVED_AWAY);
         sighting_fail(heir, &(RegistrarResult){.status = error->status, .error = *error});
     } else if (registration && is_where_seen(heir, registration)) {
-        heir->yields = heir->had;
+        /* He who gives it back had it for the pod. */
+        heir->had = heir->had || registration->assigned || registration->previous_interface;
         sighting_register(heir);
     } else {
         /* Once it is given back there. */
@@ -570,16 +560,13 @@ void sightings_end(Sightings *sightings, int nsid)
 
 /* ------------------------------------------------------------------ the start */
 
-/* What this sighting had when the daemon was started, or NULL. */
-static const Registration *was_registered(const Sighting *sighting)
+static bool was_registered(const Sighting *sighting)
 {
     const State *state = registrar_state(sighting->sightings->registrar);
     const Registration *registration = state_find(state, &sighting->key.address);
 
     return registration && registration->state != REGISTRATION_RELEASED &&
-                   streq(registration->owner, sighting->owner)
-               ? registration
-               : NULL;
+           streq(registration->owner, sighting->owner);
 }
 
 /* It was registered for this sighting, or for somebody who asked for what it shows. */
@@ -591,13 +578,16 @@ static bool has_moved_away(const Sighting *sighting)
     return note && (streq(note->owner, sighting->owner) || !protocol_owner_is_watch(note->owner));
 }
 
-/* Who came last is not known: what others have registered they keep. */
+/* Who came last is not known: what others have registered they keep, and if they lose it, it is not fetched.
+ */
 static void settle_one(Sighting *sighting)
 {
-    if (sighting_other(sighting, LIVE & ~TO(SUPERSEDED)) || sighting_rival(sighting))
+    if (sighting_other(sighting, LIVE & ~TO(SUPERSEDED)) || sighting_rival(sighting)) {
+        sighting->had = true;
         sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
-    else
+    } else {
         sighting_register(sighting);
+    }
 }
 
 static bool is_seen(const Sightings *sightings, const InAddr *address)
@@ -661,18 +651,14 @@ void sightings_release_leftovers(Sightings *sightings)
 
 void sightings_settle(Sightings *sightings)
 {
-    const Registration *registration;
     Sighting *sighting;
 
     sightings->settled = true;
     for (size_t i = 0; i < sightings->n; i++) {
         sighting = sightings->items[i];
-        registration = was_registered(sighting);
-        if (sighting->state != SIGHTING_STATE_SEEN || !registration)
+        if (sighting->state != SIGHTING_STATE_SEEN || !was_registered(sighting))
             continue;
-        /* One that is on another interface of this node is brought to where it is seen. */
         sighting->had = true;
-        sighting->yields = is_where_seen(sighting, registration);
         sighting_register(sighting);
     }
     for (size_t i = 0; i < sightings->n; i++) {
@@ -684,7 +670,7 @@ void sightings_settle(Sightings *sightings)
         sighting = sightings->items[i];
         if (sighting->state != SIGHTING_STATE_SEEN)
             continue;
-        sighting->had = sighting->yields = true;
+        sighting->had = true;
         settle_one(sighting);
     }
 }

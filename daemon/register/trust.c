@@ -12,7 +12,8 @@
  *   An interface is not looked at more often than TRUST_LOOKS and TRUST_EVERY say. What is beyond that is
  *   answered by a word that is up to TRUST_MAX old.
  *
- * The looks are counted by one time, as in the generic cell rate algorithm (ITU-T I.371).
+ * The looks are counted by one time, as in the generic cell rate algorithm (ITU-T I.371). Those for other
+ * purposes count too, for they bring the same word; but nobody is in debt for more than TRUST_LOOKS.
  */
 
 #include "register/trust.h"
@@ -24,7 +25,8 @@ bool trust_may_look(const Trust *trust, usec_t now)
 
 void trust_looked(Trust *trust, usec_t now)
 {
-    trust->spent = time_add(MAX(trust->spent, now), TRUST_EVERY);
+    trust->spent =
+        MIN(time_add(MAX(trust->spent, now), TRUST_EVERY), time_add(now, TRUST_LOOKS * TRUST_EVERY));
 }
 
 bool trust_holds(const Trust *trust, usec_t confirmed, usec_t asked, usec_t now)

@@ -80,6 +80,7 @@ static void test_taken_for_good(void **unused _unused_)
     Fixture f;
 
     begin(&f);
+    advance(&f, REGISTRAR_FRESH);
     put(&f, &asked, "10.0.1.20", "a");
     settle(&f);
     look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
@@ -176,8 +177,50 @@ static void test_back_at_once(void **unused _unused_)
     settle(&f);
     assert_int_equal(asked.status, 0);
     look_answer(&f, ENI, "10.0.1.10", "");
+    /* EC2's describes may be behind: it is not taken from anybody before EC2 says that somebody has it. */
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN), "AllowReassignment", "false"));
+    fail_call(&f, ASSIGN, "InvalidParameterValue", "Address 10.0.1.20 is already assigned.");
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN), "AllowReassignment", "true"));
     assign_ok(&f);
     assert_int_equal(asked.status, 200);
+    assert_int_equal(registrar_statistics(f.registrar)->n_moved_here, 1);
+    fixture_done(&f);
+}
+
+/* EC2 assigns it, and does not show it for a while: that is no fight, and nothing is forgotten. */
+static void test_describes_lag(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    for (unsigned i = 0; i < 6; i++) {
+        advance(&f, 3 * SECOND);
+        put(&f, &asked, "10.0.1.20", "a");
+        settle(&f);
+        look_answer(&f, ENI, "10.0.1.10", "");
+        assert_int_equal(asked.status, 0);
+        assert_stored(&f, "10.0.1.20");
+        assign_ok(&f);
+        assert_int_equal(asked.status, 200);
+    }
+    assert_int_equal(registrar_statistics(f.registrar)->n_moved_here, 0);
+    assert_int_equal(registrar_statistics(f.registrar)->n_flapping, 0);
+
+    /* Seen once, it may be gone from then on. */
+    advance(&f, 3 * SECOND);
+    put(&f, &asked, "10.0.1.20", "a");
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20", "");
+    assert_int_equal(asked.status, 200);
+    advance(&f, 3 * SECOND);
+    put(&f, &asked, "10.0.1.20", "a");
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10", "");
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN), "AllowReassignment", "true"));
+    assign_ok(&f);
     assert_int_equal(registrar_statistics(f.registrar)->n_moved_here, 1);
     fixture_done(&f);
 }
@@ -301,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_no_answer_and_given_back),
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_back_at_once),
+        cmocka_unit_test(test_describes_lag),
         cmocka_unit_test(test_without_pause),
         cmocka_unit_test(test_renewed_and_gone),
         cmocka_unit_test(test_bounded),

@@ -550,6 +550,9 @@ static void test_flapping(void **unused _unused_)
         if (i > 0) { /* the second time within a minute EC2 is asked where it is: elsewhere */
             assert_int_equal(pending(&f, ASSIGN), 0);
             look_answer(&f, ENI, "10.0.1.10", "");
+            /* It was assigned a moment ago, and might be here: it is not. */
+            assert_int_equal(pending(&f, ASSIGN), 1);
+            fail_call(&f, ASSIGN, "InvalidParameterValue", "Address 10.0.1.20 is already assigned.");
         }
         if (i < 3) {
             assert_int_equal(statistics->n_flapping, 0);

@@ -252,6 +252,153 @@ static void test_moved_away_and_given_up(void **unused _unused_)
     }
 }
 
+/* Somebody's look at the interface, a good while later: it is not there. */
+static void notice(Fixture *f)
+{
+    Asked asked = {0};
+
+    register_ok(f, "10.0.1.30", "other");
+    advance(f, 2 * USEC_PER_MINUTE);
+    put(f, &asked, "10.0.1.30", "other");
+    settle(f);
+    look_answer(f, ENI, "10.0.1.10 10.0.1.30", "");
+    assert_int_equal(asked.status, 200);
+    assert_null(find(f, V4));
+    assert_int_equal(pending(f, NULL), 0);
+}
+
+/* A runtime asked for it before the pod was seen. It was the pod's all the same. */
+static void test_moved_away_from_a_runtime(void **unused _unused_)
+{
+    for (unsigned noticed = 0; noticed < 2; noticed++) {
+        Asked asked = {0};
+        Sightings *s;
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        s = begin(&f);
+        sightings_settle(s);
+        put_on(&f, &asked, V4, "eth1", RUNTIME);
+        settle(&f);
+        assign_ok(&f);
+        see(&f, s, 1, V4, "eth1");
+        assert_has(&f, V4, RUNTIME, ENI);
+        if (noticed) {
+            notice(&f);
+            advance(&f, 6 * SECOND);
+            assert_refused_without_taking(&f);
+        } else {
+            /* Given back, it stays where it is believed to be, without a call. */
+            advance(&f, 2 * USEC_PER_MINUTE);
+            give_back_ok(&f, V4, RUNTIME);
+            assert_has(&f, V4, owner_of_pod(1), ENI);
+            assert_rest(&f);
+            assert_int_equal(fake_aws_n(f.cloud.aws), 1);
+        }
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
+/* Of two pods the newer one has it; the daemon starts anew, it moves away, and the newer one ends. */
+static void test_moved_away_from_the_newer_after_a_start(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    see(&f, s, 2, V4, "eth1");
+    assert_has(&f, V4, owner_of_pod(2), ENI);
+    (void)sightings_free(s);
+    fixture_stop(&f);
+    fixture_show(&f, V4);
+    fixture_start(&f);
+    s = begin(&f);
+    see(&f, s, 1, V4, "eth1");
+    see(&f, s, 2, V4, "eth1");
+    sightings_settle(s);
+    settle(&f);
+    assert_has(&f, V4, owner_of_pod(2), ENI);
+    notice(&f);
+    gone(&f, s, 2, V4);
+    assert_refused_without_taking(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* From another interface of the node it comes, and from nobody else: that one is looked at first. */
+static void test_moved_away_from_another_interface(void **unused _unused_)
+{
+    for (unsigned there = 0; there < 2; there++) {
+        const FakeCall *call;
+        Sightings *s;
+        Fixture f;
+
+        s = begin_with_pod(&f, V6);
+        see(&f, s, 2, V6, "eth2");
+        assign6_ok(&f, V6);
+        assert_has(&f, V6, owner_of_pod(2), "eni-2");
+        advance(&f, 2 * USEC_PER_MINUTE);
+        gone(&f, s, 2, V6);
+        assert_int_equal(pending(&f, ASSIGN6), 0);
+        look_answer(&f, "eni-2", "10.0.2.10", there ? V6 : "");
+        advance(&f, SECOND);
+        call = fake_aws_pending(f.cloud.aws, ASSIGN6);
+        assert_true(fake_call_has(call, "NetworkInterfaceId", ENI));
+        fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+        /* Whether it may be taken from who has it. */
+        assert_int_equal(pending(&f, DESCRIBE), there);
+        assert_int_equal(pending(&f, NULL), there);
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
+/* It waits for it to be free, and somebody here asks for it on another interface: it goes where the pod is.
+ */
+static void test_moved_away_and_elsewhere_here(void **unused _unused_)
+{
+    Asked asked = {0};
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V6);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V6);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    put_on(&f, &asked, V6, "eth2", "me");
+    settle(&f);
+    assign6_ok(&f, V6);
+    assert_int_equal(asked.status, 200);
+    advance(&f, 6 * SECOND);
+    look_answer(&f, "eni-2", "10.0.2.10", V6);
+    advance(&f, SECOND);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    assert_int_equal(pending(&f, DESCRIBE), 1);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* Whether EC2 assigned it without taking it is not known: that is no reason to take it the next time. */
+static void test_moved_away_and_no_reply(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    s = restart_with_pod(&f, s, V4);
+    look_answer(&f, ENI, "10.0.1.10", "");
+    assert_false(is_taken_from_others(&f));
+    fake_call_lose(fake_aws_pending(f.cloud.aws, ASSIGN));
+    settle(&f);
+    s = restart_with_pod(&f, s, V4);
+    assert_refused_without_taking(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
 /* What pods had before the host was started anew is of no concern. */
 static void test_moved_away_and_rebooted(void **unused _unused_)
 {
@@ -331,6 +478,11 @@ int main(void)
         cmocka_unit_test(test_moved_away_a_moment_ago),
         cmocka_unit_test(test_moved_away_and_noticed),
         cmocka_unit_test(test_moved_away_and_given_up),
+        cmocka_unit_test(test_moved_away_from_a_runtime),
+        cmocka_unit_test(test_moved_away_from_the_newer_after_a_start),
+        cmocka_unit_test(test_moved_away_from_another_interface),
+        cmocka_unit_test(test_moved_away_and_elsewhere_here),
+        cmocka_unit_test(test_moved_away_and_no_reply),
         cmocka_unit_test(test_moved_away_and_rebooted),
         cmocka_unit_test(test_moved_away_and_new),
         cmocka_unit_test(test_moved_away_from_the_newer),
