@@ -81,7 +81,7 @@ static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explain
     r->lags = 0;
     if (doubt == REGISTRATION_DOUBT_TAKEN) {
         /* It has come here after all. */
-        r->taken_from = mfree(r->taken_from);
+        registrar_forget_origin(queue->registrar, r);
         r->assigned = true;
     }
     if (doubt == REGISTRATION_DOUBT_NONE || doubt == REGISTRATION_DOUBT_FRESH)

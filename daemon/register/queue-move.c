@@ -48,11 +48,8 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
 
     r->doubt = REGISTRATION_DOUBT_NONE;
     /* Else it is known where it is, and one that is stranded has been told of. */
-    if (!unknown && !owed && r->taken_from) {
-        r->taken_from = mfree(r->taken_from);
-        queue->registrar->dirty = true;
-        waits_flush(queue->registrar);
-    }
+    if (!unknown && !owed)
+        registrar_forget_origin(queue->registrar, r);
     switch (outcome) {
     case MOVE6_FREE: break; /* it goes out again */
     case MOVE6_MOVED: registrar_assigned(queue->registrar, r); break;
@@ -179,7 +176,7 @@ void queue_on_returned(const AwsReply *reply, void *userdata)
         log_stranded(queue, r, r->taken_from);
     }
     r->doubt = REGISTRATION_DOUBT_NONE;
-    r->taken_from = mfree(r->taken_from);
+    registrar_forget_origin(registrar, r);
     if (batch.n > 0 && r->state != REGISTRATION_WANTED)
         returned_unwanted(registrar, r, !error || error->ambiguous ? there : NULL);
     else if (batch.n > 0 && own && !error)

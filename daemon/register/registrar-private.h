@@ -66,6 +66,10 @@ usec_t registrar_now(Registrar *registrar);
 /** registrar_touch() - something that is stored has changed: written soon, before who waits is answered */
 void registrar_touch(Registrar *registrar);
 
+/** registrar_forget_origin() - it is known where the address is: nobody it was taken from is owed it any more
+ */
+void registrar_forget_origin(Registrar *registrar, Registration *registration);
+
 /** registrar_kick() - the registration is not as wanted: its interface's queue looks for it */
 void registrar_kick(const Registrar *registrar, const Registration *registration);
 

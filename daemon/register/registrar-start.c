@@ -238,7 +238,7 @@ static int registrar_adopt(Registrar *registrar, Registration *r, usec_t now)
 {
     bool this_boot = streq(r->boot_id, registrar->boot_id);
 
-    r->taken_from = mfree(r->taken_from);
+    registrar_forget_origin(registrar, r);
     r->assigned = true;
     r->confirmed = r->doubt == REGISTRATION_DOUBT_NONE ? time_monotonic() : 0;
     r->since = MIN(r->since, now); /* the clock was set back meanwhile */

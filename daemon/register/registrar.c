@@ -151,11 +151,19 @@ void registrar_kick(const Registrar *registrar, const Registration *registration
     queue_kick(registrar_interface(registrar, registration->network_interface_id)->queue);
 }
 
+void registrar_forget_origin(Registrar *registrar, Registration *registration)
+{
+    if (!registration->taken_from)
+        return;
+    registration->taken_from = mfree(registration->taken_from);
+    registrar_touch(registrar);
+}
+
 void registrar_assigned(Registrar *registrar, Registration *registration)
 {
     registration_calm(registration);
     registration_settle(registration);
-    registration->taken_from = mfree(registration->taken_from);
+    registrar_forget_origin(registrar, registration);
     registration->assigned = true;
     registration->confirmed = time_monotonic();
     registration->lags = registration->confirmed;
@@ -182,14 +190,14 @@ static void registrar_note_moved_away(Registrar *registrar, const Registration *
 }
 
 /* It was taken from where it belongs again, and need not be back there: it is assigned there once more. */
-static void restore_taken(Registration *registration)
+static void restore_taken(Registrar *registrar, Registration *registration)
 {
     if (registration->state == REGISTRATION_WANTED &&
         streq_ptr(registration->taken_from, registration->network_interface_id)) {
         registration->assigned = false;
         registration->doubt = REGISTRATION_DOUBT_TAKEN;
     } else {
-        registration->taken_from = mfree(registration->taken_from);
+        registrar_forget_origin(registrar, registration);
     }
 }
 
@@ -207,7 +215,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
     if (registration->previous_interface) {
         registration_restore(registration);
         registration->reclaimed = false;
-        restore_taken(registration);
+        restore_taken(registrar, registration);
         registrar_kick(registrar, registration);
     } else if (maybe || registration->reclaimed) {
         /* EC2 may have it: nobody's, to be unassigned. Without memory it stays as it is and is asked again.

@@ -48,7 +48,7 @@ typedef struct Registration {
     bool insists;     /* but then it is: it only may be here already */
     usec_t confirmed; /* CLOCK_MONOTONIC: when EC2 last said that it is there; 0: not yet */
     usec_t asked;     /* likewise: when somebody last asked for it */
-    usec_t lags;      /* likewise: when EC2 assigned it, and its describes may not show it yet; 0: they have */
+    usec_t lags; /* likewise: when EC2 assigned it, and its describes may not show it yet; 0: they have */
     RegistrationDoubt doubt;
     unsigned suspect; /* not 0: one of a refused batch, goes out again with those of the same number only */
     bool alone;       /* IPv6: moving it with others was refused, so it is moved by itself */

@@ -24,6 +24,8 @@ PUT, DELETE, SEE, UNSEE, RESTART = "PUT", "DELETE", "see", "unsee", "restart"
 #: answers that did not come: the daemon was killed; nobody listened any more
 LOST, UNHEARD = "lost", "unheard"
 WATCH = "watch:"
+#: how long a daemon may repeat what EC2 has said
+TRUST_SECONDS = 5.0
 #: an owner whose registration another one took over before it was done
 NOT_TO_BE_SEEN = "(superseded)"
 
@@ -82,7 +84,8 @@ class Circumstances(NamedTuple):
     @room: Room of the addresses that may have been there; @here, @elsewhere: whether others asked for the
     same address at the same time, at that node or another; @given_back: whether one of these gave it back
     here, in the name of the same owner; @refused: EC2 refused calls, for no good reason; @last: owner who had
-    the address at that node and did not give it back, "": nobody
+    the address at that node and did not give it back, "": nobody; @having: owners of the pods there that have it;
+    @long_gone: for so long it has been elsewhere that no word of EC2's to the contrary is repeated
     """
 
     address: str
@@ -92,6 +95,8 @@ class Circumstances(NamedTuple):
     given_back: bool
     refused: bool
     last: str
+    having: tuple
+    long_gone: bool
 
 
 class Room:
@@ -195,7 +200,7 @@ def _put(state, event, around):
     done = State(here, state.memory).remember(event.node, Memory(WANTED, event.owner, ifname))
     if event.answer in (200, LOST, UNHEARD):
         yield done
-        if _is_held(memory, ifname):
+        if _is_held(memory, ifname) and not around.long_gone:
             yield done._replace(place=state.place)  # EC2 has said so a moment ago
     if event.answer == LOST:
         yield from _half_done(state, event, here, around)
@@ -223,13 +228,20 @@ def _delete(state, event, around):
     elif memory.owner == event.owner:
         # 409: somebody newer was to have it, who did not get it; now nobody wants it
         if event.answer in (200, LOST, UNHEARD) or (event.answer == 409 and around.here):
-            yield state.remember(event.node, Memory(RELEASED, "", memory.ifname))
+            # a pod that has it keeps it as it is
+            for owner in around.having:
+                yield state.remember(event.node, Memory(WANTED, owner, memory.ifname))
+            if not around.having:
+                yield state.remember(event.node, Memory(RELEASED, "", memory.ifname))
     elif event.answer == 409:
         yield state
 
 
 def _see(state, node, owner, ifname):
-    """A pod has it, which is as good as a request that succeeds."""
+    """A pod has it, which is as good as a request that succeeds; unless somebody has asked for it there."""
+    if _is_held(state.memory[node], ifname) and not state.memory[node].owner.startswith(WATCH):
+        yield state
+        return
     seen = State((node, ifname), state.memory).remember(node, Memory(WANTED, owner, ifname))
     yield seen
     if _is_held(state.memory[node], ifname):
@@ -291,6 +303,10 @@ def _restart(state, event, around):
             if memory and memory.state == WANTED and owner in event.others:
                 yield from _kept(after, event, owner)
                 continue
+            if memory is None and had and not had.startswith(WATCH):
+                # somebody asked for what a pod has, and may have given it back meanwhile
+                for other in event.others:
+                    yield from _kept(after, event, other)
             # those that are new here come first
             others = set(event.others) - ({had} if memory is None else set())
             for other in others:
@@ -346,6 +362,8 @@ class Model:
         self._having = {}
         # likewise -> owner who had it there, and may not know that it has moved away
         self._last = {}
+        # likewise -> since when it is elsewhere, though the daemon there remembers it
+        self._gone = {}
         # which a daemon that was killed may have given back where nobody knows of them any more
         self.strays = set()
 
@@ -420,7 +438,7 @@ class Model:
             for order in _orders(mine) if mine else []:
                 reached = states
                 for event in order:
-                    reached = self._one(address, reached, event, mine, room, refused)
+                    reached = self._one(address, reached, event, mine, room, begin, refused)
                     reached = self._by_itself(address, reached, now, room)
                 after |= reached
             if not after:
@@ -442,17 +460,19 @@ class Model:
         """Who has given it up, or ended with the node, is none any more."""
         last = self._last.get((address, event.node))
         if (event.kind == UNSEE and last == event.owner) or \
-                (event.kind == RESTART and (event.reboot or last not in event.others)):
+                (event.kind == RESTART and (event.reboot or (last not in event.others and (
+                    not event.others or str(last).startswith(WATCH))))):
             self._last.pop((address, event.node), None)
 
-    def _one(self, address, states, event, all_events, room, refused) -> set:
+    def _one(self, address, states, event, all_events, room, begin, refused) -> set:
         others = list(all_events)
         others.remove(event)
         around = Circumstances(
             address, room, any(o.node == event.node and o.kind != RESTART for o in others),
             any(o.node != event.node and o.kind != RESTART for o in others),
             any((o.kind, o.node, o.owner) == (DELETE, event.node, event.owner) for o in others), refused,
-            self._last.get((address, event.node), ""))
+            self._last.get((address, event.node), ""), self._having.get((address, event.node), ((), ""))[0],
+            begin > self._gone.get((address, event.node), begin) + TRUST_SECONDS)
         return {after for state in states for after in _apply(state, event, around)}
 
     def _age(self, address, begin) -> None:
@@ -491,6 +511,10 @@ class Model:
             for node, memory in enumerate(state.memory):
                 if memory:
                     self._last[address, node] = memory.owner if memory.state == WANTED else ""
+                if memory and memory.state == WANTED and state.place != (node, memory.ifname):
+                    self._gone.setdefault((address, node), now)
+                else:
+                    self._gone.pop((address, node), None)
 
     def owners(self, node) -> dict:
         """Address -> owner, of what the node should have, after a look."""

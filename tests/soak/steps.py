@@ -21,6 +21,7 @@ import random
 N_NODES = 3
 IFNAMES = ("eth1", "eth2", "eth3")
 OWNERS = ("a", "b", "c")
+RUNTIME = "cni:oam/c0ffee/net1"
 #: eth1 and eth2 are in one subnet, eth3 in another
 SHARED = [f"10.0.10.{n}" for n in range(200, 207)] + [f"2001:db8:e2c:10::a{n}" for n in range(5)]
 SINGLE = ["10.0.20.200", "10.0.20.201", "2001:db8:e2c:20::a0"]
@@ -56,13 +57,15 @@ class Generator:
         self._hot = self._random.sample(SHARED + SINGLE, 3)
         # (node, address, owner) of what was asked for, most of which is there to be given back
         self._asked = []
+        # (node, address) of what a runtime asked for
+        self._attached = []
 
     def steps(self, n) -> list:
         rng = self._random
         steps = [{"do": "start", "cooldown": rng.choice((0, .2, .2, 1)),
                   "latency": rng.choice((0, .005, .03))}]
-        kinds = {self._requests: 70, self._see: 9, self._unsee: 7, self._end_pod: 2, self._end: 6,
-                 self._rest: 3}
+        kinds = {self._requests: 57, self._see: 12, self._runtime: 14, self._unsee: 6, self._end_pod: 2,
+                 self._end: 6, self._rest: 3}
         while len(steps) < n:
             steps.append(rng.choices(list(kinds), kinds.values())[0]())
         return steps
@@ -73,6 +76,9 @@ class Generator:
 
     def _address(self) -> str:
         return self._random.choice(self._hot if self._random.random() < .4 else SHARED + SINGLE)
+
+    def _seen(self) -> str:
+        return self._random.choice(SEEN[::2] if self._random.random() < .6 else SEEN)
 
     def _ifname(self, address):
         """Mostly named; where it is in one subnet only, it need not be."""
@@ -149,7 +155,16 @@ class Generator:
 
     def _see(self) -> dict:
         rng = self._random
-        return {"do": "see", "node": self._node(), "pod": rng.choice(PODS), "address": rng.choice(SEEN)}
+        return {"do": "see", "node": self._node(), "pod": rng.choice(PODS), "address": self._seen()}
+
+    def _runtime(self) -> dict:
+        """A CNI plugin asks for what a pod has or will have, or gives it back; nothing else happens then."""
+        place = self._node(), self._seen()
+        if self._attached and self._random.random() < .4:
+            place = self._attached.pop(self._random.randrange(len(self._attached)))
+            return {"do": "requests", "of": [["DELETE", *place, RUNTIME]]}
+        self._attached.append(place)
+        return {"do": "requests", "of": [["PUT", *place, RUNTIME, "eth3"]]}
 
     def _unsee(self) -> dict:
         return {**self._see(), "do": "unsee"}

@@ -197,7 +197,8 @@ class World:
         if burst.ended is not None:
             events += self._start_again(burst.ended, step["end"]["how"] == "reboot")
         self._happened(events, begin, refused=steps.may_be_refused(step))
-        self._look()
+        # a daemon may hear later of a pod than of a request
+        self._look(wait=any(address in steps.SEEN for address, _ in events))
         self._check_calls(begin, len(events), n_given_up)
 
     def _check_calls(self, begin, n_events, n_given_up) -> None:

@@ -427,6 +427,7 @@ static void test_ipv6_killed_while_moving(void **unused _unused_)
 static void test_ipv6_killed_when_moved(void **unused _unused_)
 {
     Asked asked = {0};
+    Registration r;
     Fixture f;
 
     fixture_init(&f);
@@ -440,6 +441,9 @@ static void test_ipv6_killed_when_moved(void **unused _unused_)
     assert_int_equal(find(&f, "2001:db8::20")->state, REGISTRATION_WANTED);
     assert_true(find(&f, "2001:db8::20")->assigned);
     assert_int_equal(pending(&f, NULL), 0);
+    /* Should it move away unnoticed, the next run owes it to nobody. */
+    assert_int_equal(stored(&f, "2001:db8::20", &r), 1);
+    assert_null(r.taken_from);
     fixture_done(&f);
 }
 
