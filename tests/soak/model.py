@@ -84,8 +84,8 @@ class Circumstances(NamedTuple):
     @room: Room of the addresses that may have been there; @here, @elsewhere: whether others asked for the
     same address at the same time, at that node or another; @given_back: whether one of these gave it back
     here, in the name of the same owner; @refused: EC2 refused calls, for no good reason; @last: owner who had
-    the address at that node and did not give it back, "": nobody; @having: owners of the pods there that have it;
-    @long_gone: for so long it has been elsewhere that no word of EC2's to the contrary is repeated
+    the address at that node and did not give it back, "": nobody; @having: owners of the pods there that
+    have it; @long_gone: for so long it has been elsewhere that no word of EC2's to the contrary is repeated
     """
 
     address: str
