@@ -196,6 +196,8 @@ def _put(state, event, around):
         if event.answer in (400, LOST, UNHEARD) or (around.here and event.answer != 200):
             yield state
         return
+    if not event.ifname and around.here and event.answer not in (200, LOST, UNHEARD):
+        yield state  # it went where another request was about to bring the address, and failed as that one
     here = (event.node, ifname)
     done = State(here, state.memory).remember(event.node, Memory(WANTED, event.owner, ifname))
     if event.answer in (200, LOST, UNHEARD):
