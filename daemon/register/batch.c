@@ -31,6 +31,7 @@ typedef struct Survey {
     size_t n_wanted[2];
     size_t n_firm[2]; /* those of them that do not yield */
     usec_t oldest_wanted[2];
+    usec_t oldest_firm[2];
     size_t n_due[2];
     size_t n_spare[2]; /* could be unassigned before their time */
     usec_t due;
@@ -79,7 +80,8 @@ static void survey_wanted(Survey *survey, const Registration *r)
 
     if (r->suspect && (!survey->suspect || r->suspect < survey->suspect))
         survey->suspect = r->suspect;
-    survey->n_firm[f] += !r->yields;
+    if (!r->yields && (survey->n_firm[f]++ == 0 || r->since < survey->oldest_firm[f]))
+        survey->oldest_firm[f] = r->since;
     if (survey->n_wanted[f]++ == 0 || r->since < survey->oldest_wanted[f])
         survey->oldest_wanted[f] = r->since;
 }
@@ -170,6 +172,14 @@ static int wanted_family(const Survey *survey)
     return survey->oldest_wanted[1] < survey->oldest_wanted[0] ? AF_INET6 : AF_INET;
 }
 
+/* Those that yield go by themselves, when the one that has waited longest is one of them. */
+static bool wanted_yields(const Survey *survey, int family)
+{
+    unsigned f = family_index(family);
+
+    return survey->n_firm[f] == 0 || survey->oldest_wanted[f] < survey->oldest_firm[f];
+}
+
 static Choice choose_assign(const Survey *survey, int family, bool yields, const BatchRules *rules)
 {
     unsigned f = family_index(family);
@@ -204,7 +214,7 @@ static Choice choose(const State *state, const char *network_interface_id, const
     if (suspect)
         return choose_assign(survey, suspect->address.family, suspect->yields, rules);
     if (survey->n_wanted[0] + survey->n_wanted[1] > 0)
-        return choose_assign(survey, family, survey->n_firm[family_index(family)] == 0, rules);
+        return choose_assign(survey, family, wanted_yields(survey, family), rules);
     if (survey->conflict)
         return (Choice){.action = BATCH_MOVE, .family = AF_INET6, .max = SIZE_MAX};
     if (survey->n_due[0] + survey->n_due[1] > 0)

@@ -46,7 +46,7 @@ static void doubt_origin(Registration *r)
     if (r->state != REGISTRATION_WANTED || !r->assigned || r->doubt != REGISTRATION_DOUBT_NONE)
         return;
     r->doubt = REGISTRATION_DOUBT_FRESH;
-    r->confirmed = 0;
+    r->confirmed = r->lags = 0;
 }
 
 static bool may_lag(const Registration *r)
@@ -121,7 +121,14 @@ static void looked_absent(Queue *queue, Registration *r, usec_t now)
         else
             registrar_lost(queue->registrar, r);
         break;
-    case REGISTRATION_DOUBT_FRESH: registrar_lost(queue->registrar, r); break;
+    case REGISTRATION_DOUBT_FRESH:
+        if (may_lag(r)) {
+            r->doubt = doubt;
+            r->not_before = time_add(now, r->lags + REGISTRAR_FRESH - time_monotonic());
+        } else {
+            registrar_lost(queue->registrar, r);
+        }
+        break;
     case REGISTRATION_DOUBT_CONFLICT:
     case REGISTRATION_DOUBT_TAKEN: r->doubt = doubt; break;
     }
@@ -136,7 +143,7 @@ static void looked_in_vain(Queue *queue, Registration *r, const AwsError *error,
 
     unknown.ambiguous = !gone; /* what the call before did is still not known */
     r->doubt = REGISTRATION_DOUBT_NONE;
-    if (doubt == REGISTRATION_DOUBT_FRESH ||
+    if ((doubt == REGISTRATION_DOUBT_FRESH && r->state == REGISTRATION_WANTED) ||
         (doubt == REGISTRATION_DOUBT_UNTOLD && queue_is_moving(r) && !gone)) {
         r->doubt = doubt;
         r->not_before = time_add(now, UNASSIGN_PAUSE);

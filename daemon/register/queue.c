@@ -147,16 +147,18 @@ static bool queue_may_take(const Queue *queue, const Batch *batch)
 static void queue_blame(Queue *queue, const Batch *batch, Registration *r, const AwsError *error)
 {
     bool in_use = error->class == AWS_ERROR_ADDRESS_IN_USE;
+    bool wanted = r->state == REGISTRATION_WANTED; /* else it is not fetched */
 
-    if (in_use && batch->yields && (!r->yields || r->insists)) {
+    if (in_use && wanted && batch->yields && (!r->yields || r->insists)) {
         /* It is fetched: somebody has asked for it, meanwhile or before. */
         r->yields = r->insists = false;
         if (r->address.family == AF_INET6 && queue->registrar->options.allow_reassign)
             r->doubt = REGISTRATION_DOUBT_CONFLICT;
         registration_settle(r);
-        registrar_fetch(queue->registrar, r);
-    } else if (in_use && r->address.family == AF_INET6 && queue_may_take(queue, batch) &&
-               r->n_attempts < CONFLICTS_MAX) {
+        if (queue->registrar->options.allow_reassign)
+            registrar_fetch(queue->registrar, r);
+    } else if (in_use && wanted && !r->yields && r->address.family == AF_INET6 &&
+               queue_may_take(queue, batch) && r->n_attempts < CONFLICTS_MAX) {
         r->n_attempts++;
         r->doubt = REGISTRATION_DOUBT_CONFLICT;
     } else if (in_use && r->reclaimed && r->n_attempts < CONFLICTS_MAX) {
@@ -167,6 +169,9 @@ static void queue_blame(Queue *queue, const Batch *batch, Registration *r, const
         /* Of what is not asked for anew, who keeps asking tells (sighting.c). */
         if (!in_use || !r->yields)
             queue_log_refusal(queue, error, &r->address);
+        /* It is not here any more, either. */
+        if (in_use && r->yields && !queue_is_moving(r))
+            registration_settle(r);
         queue_fail(queue, r, error);
     }
 }

@@ -303,7 +303,13 @@ static int registrar_want(Registrar *registrar, Registration *r, Interface *inte
         wait_finish(registrar, wait, NULL, interface);
         return 0;
     }
-    r->yields = want->yields;
+    /* Nobody was asked whether it is here already: that is as good for a second request. */
+    if (want->yields || !r->insists) {
+        r->yields = want->yields;
+        r->insists = false;
+    }
+    if (r->yields && !r->in_flight && r->doubt == REGISTRATION_DOUBT_CONFLICT)
+        r->doubt = REGISTRATION_DOUBT_NONE;
     if (!here || !same_owner)
         waits_finish(registrar, want->address, &superseded, NULL);
     if (!here)
@@ -340,9 +346,11 @@ static bool answer_from_memory(const Registrar *registrar, Registration *r, cons
  */
 static bool is_shown(const Registrar *registrar, Registration *r, usec_t now)
 {
+    if (r->in_flight)
+        return false;
     if (r->doubt == REGISTRATION_DOUBT_NONE && r->confirmed > 0 && time_add(r->confirmed, TRUST_MAX) > now)
         return true;
-    if (r->doubt == REGISTRATION_DOUBT_NONE && !r->in_flight)
+    if (r->doubt == REGISTRATION_DOUBT_NONE)
         r->doubt = REGISTRATION_DOUBT_FRESH;
     registrar_kick(registrar, r);
     return false;
@@ -450,6 +458,22 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     return 0;
 }
 
+static bool is_to_have_it_again(const Registration *r, const char *owner)
+{
+    return streq_ptr(r->previous_owner, owner) && r->previous_state != REGISTRATION_RELEASED;
+}
+
+/* Should the one who is to have it now not get it, nobody does. */
+static void disown(Registrar *registrar, Registration *r, const char *owner)
+{
+    if (!is_to_have_it_again(r, owner))
+        return;
+    r->previous_owner[0] = '\0';
+    r->previous_state = REGISTRATION_RELEASED;
+    r->previous_since = registrar_now(registrar);
+    registrar_touch(registrar);
+}
+
 /*
  * It belongs to somebody newer. Should he not get it, nobody wants it: who had it before gives up what he
  * would have again, and is answered when that is on disk.
@@ -462,7 +486,7 @@ static int refuse_release(Registrar *registrar, Registration *r, const char *own
     ProtocolError error = {409, "owned_by_another", message};
     int res;
 
-    if (!streq_ptr(r->previous_owner, owner) || r->previous_state == REGISTRATION_RELEASED) {
+    if (!is_to_have_it_again(r, owner)) {
         refuse_printf(handler, userdata, error.status, error.code, "%s belongs to %s",
                       in_addr_format(&r->address, text), r->owner);
         return 0;
@@ -471,10 +495,7 @@ static int refuse_release(Registrar *registrar, Registration *r, const char *own
     res = wait_new(&wait, &r->address, USEC_INFINITY, handler, userdata);
     if (res < 0)
         return res;
-    r->previous_owner[0] = '\0';
-    r->previous_state = REGISTRATION_RELEASED;
-    r->previous_since = registrar_now(registrar);
-    registrar_touch(registrar);
+    disown(registrar, r, owner);
     (void)snprintf(message, sizeof(message), "%s belongs to %s", in_addr_format(&r->address, text), r->owner);
     wait_finish(registrar, wait, &error, NULL);
     *ret = TAKE_PTR(wait);
@@ -508,6 +529,8 @@ int registrar_release(Registrar *registrar, const InAddr *address, const char *o
         return res;
     if (r && r->state == REGISTRATION_WANTED && registrar->heir)
         registrar->heir(address, NULL, registrar->heir_userdata);
+    if (r && r->state != REGISTRATION_RELEASED && !streq(r->owner, owner))
+        disown(registrar, r, owner);
     /* What was taken over is its new owner's. */
     if (r && r->state != REGISTRATION_RELEASED && streq(r->owner, owner))
         res = registrar_unwant(registrar, r);

@@ -205,7 +205,8 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
                       bool maybe)
 {
     usec_t now = registrar_now(registrar);
-    bool wanted = registration->state == REGISTRATION_WANTED, yields = registration->yields;
+    bool wanted = registration->state == REGISTRATION_WANTED;
+    bool yields = registration->yields && !registration->insists;
     const InAddr address = registration->address;
 
     registrar->statistics.n_refused++;

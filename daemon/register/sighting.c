@@ -67,6 +67,7 @@ typedef struct Sighting {
     bool had;                      /* its wish was fulfilled: it is not taken from another node any more */
     sd_event_source *source_again; /* REFUSED, and it can help to try again */
     usec_t pause;                  /* before the last one; 0: it was not refused so far */
+    usec_t pause_busy;             /* likewise, while the end is near */
     bool said;                     /* that it was refused */
 } Sighting;
 
@@ -120,11 +121,9 @@ static void sighting_set_state(Sighting *sighting, SightingState state)
     sighting->source_again = sd_event_source_disable_unref(sighting->source_again);
     sighting->state = state;
     if (state == SIGHTING_STATE_REGISTERED || state == SIGHTING_STATE_SUPERSEDED) {
-        sighting->pause = 0;
+        sighting->pause = sighting->pause_busy = 0;
         sighting->said = false;
     }
-    if (state == SIGHTING_STATE_REGISTERED)
-        sighting->had = true;
 }
 
 static Sighting *sighting_free(Sighting *sighting)
@@ -223,11 +222,25 @@ static void sighting_fail(Sighting *sighting, const RegistrarResult *result)
     sighting_set_state(sighting, SIGHTING_STATE_REFUSED);
     if (pause == 0)
         return;
-    /* The end is near now, however long it was not. */
-    if (pause == PAUSE_BUSY && sighting->pause >= PAUSE_IN_USE)
-        sighting->pause = 0;
+    if (pause == PAUSE_BUSY) {
+        sighting->pause_busy = MIN(MAX(pause, 2 * sighting->pause_busy), PAUSE_MAX);
+        again_after(sighting, sighting->pause_busy);
+        return;
+    }
+    sighting->pause_busy = 0;
     sighting->pause = MIN(MAX(pause, 2 * sighting->pause), PAUSE_MAX);
     again_after(sighting, sighting->pause);
+}
+
+/* Whoever has it there, has it for all who are seen to have it there; ifname NULL: wherever. */
+static void fulfil(Sightings *sightings, const InAddr *address, const char *ifname)
+{
+    for (size_t i = 0; i < sightings->n; i++) {
+        Sighting *sighting = sightings->items[i];
+
+        if (in_addr_equal(&sighting->key.address, address) && (!ifname || streq(sighting->ifname, ifname)))
+            sighting->had = true;
+    }
 }
 
 static void sighting_on_registered(const RegistrarResult *result, void *userdata)
@@ -236,9 +249,10 @@ static void sighting_on_registered(const RegistrarResult *result, void *userdata
 
     switch (sighting->state) {
     case SIGHTING_STATE_REGISTERING:
-        if (result->status == 200)
+        if (result->status == 200) {
             sighting_set_state(sighting, SIGHTING_STATE_REGISTERED);
-        else if (streq_ptr(result->error.code, "superseded"))
+            fulfil(sighting->sightings, &sighting->key.address, sighting->ifname);
+        } else if (streq_ptr(result->error.code, "superseded"))
             sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
         else
             sighting_fail(sighting, result);
@@ -418,13 +432,16 @@ static void on_orphan(const InAddr *address, const ProtocolError *error, void *u
         return;
     if (error) {
         /* It may be back where it was, or somebody else's by now. */
+        if (streq(error->code, REGISTRAR_MOVED_AWAY))
+            fulfil(sightings, address, NULL);
         if (registration || !((TO(REGISTERING) | TO(REGISTERED) | TO(SUPERSEDED)) & 1U << heir->state))
             return;
-        heir->had = heir->had || streq(error->code, REGISTRAR_MOVED_AWAY);
         sighting_fail(heir, &(RegistrarResult){.status = error->status, .error = *error});
     } else if (registration && is_where_seen(heir, registration)) {
         /* He who gives it back had it for the pod. */
-        heir->had = heir->had || registration->assigned || registration->previous_interface;
+        if (registration->assigned ||
+            streq_ptr(registration->previous_interface, registration->network_interface_id))
+            fulfil(sightings, address, heir->ifname);
         sighting_register(heir);
     } else {
         /* Once it is given back there. */
@@ -569,13 +586,23 @@ static bool was_registered(const Sighting *sighting)
            streq(registration->owner, sighting->owner);
 }
 
-/* It was registered for this sighting, or for somebody who asked for what it shows. */
+/*
+ * It was registered for this sighting, or for another one that is there still, or for somebody who asked for
+ * what they show.
+ */
 static bool has_moved_away(const Sighting *sighting)
 {
-    const State *notes = state_moved_away(registrar_state(sighting->sightings->registrar));
+    const Sightings *sightings = sighting->sightings;
+    const State *notes = state_moved_away(registrar_state(sightings->registrar));
     const Registration *note = notes ? state_find(notes, &sighting->key.address) : NULL;
 
-    return note && (streq(note->owner, sighting->owner) || !protocol_owner_is_watch(note->owner));
+    if (!note || !protocol_owner_is_watch(note->owner))
+        return note;
+    for (size_t i = 0; i < sightings->n; i++)
+        if (in_addr_equal(&sightings->items[i]->key.address, &sighting->key.address) &&
+            streq(sightings->items[i]->owner, note->owner))
+            return true;
+    return false;
 }
 
 /* Who came last is not known: what others have registered they keep, and if they lose it, it is not fetched.

@@ -399,6 +399,159 @@ static void test_moved_away_and_no_reply(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Its pod ends while it is asked for: what is refused then is nobody's wish any more. */
+static void test_moved_away_and_ended_meanwhile(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V6);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V6);
+    gone(&f, s, 1, V6);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    advance(&f, USEC_PER_MINUTE);
+    assert_null(find(&f, V6));
+    assert_rest(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* Begins: somebody has what a pod has, asks again, and EC2's describes are behind. */
+static Sightings *begin_insisting(Fixture *f, Asked *asked)
+{
+    Sightings *s = begin_with_pod(f, V4);
+
+    put(f, asked, V4, "me");
+    settle(f);
+    assert_int_equal(asked->status, 200);
+    advance(f, 3 * SECOND);
+    put(f, asked, V4, "me");
+    settle(f);
+    look_answer(f, ENI, "10.0.1.10", "");
+    assert_false(is_taken_from_others(f));
+    return s;
+}
+
+/* He gives it back meanwhile, and so nobody asks for it anew. */
+static void test_given_back_while_insisting(void **unused _unused_)
+{
+    Asked asked = {0};
+    Sightings *s;
+    Fixture f;
+
+    s = begin_insisting(&f, &asked);
+    give_back_ok(&f, V4, "me");
+    fail_call(&f, ASSIGN, "InvalidParameterValue", "Address " V4 " is already assigned.");
+    assert_int_equal(pending(&f, NULL), 0);
+    assert_null(find(&f, V4));
+    advance(&f, 6 * SECOND);
+    assert_refused_without_taking(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* The same, and EC2 does not say who has it: he who gave it back does not get it again. */
+static void test_given_back_and_denied(void **unused _unused_)
+{
+    Asked asked = {0};
+    Sightings *s;
+    Fixture f;
+
+    s = begin_insisting(&f, &asked);
+    give_back_ok(&f, V4, "me");
+    fail_call(&f, ASSIGN, "UnauthorizedOperation", "no");
+    advance(&f, USEC_PER_MINUTE);
+    if (pending(&f, ASSIGN))
+        assign_ok(&f);
+    assert_has(&f, V4, owner_of_pod(1), ENI);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* It is on another interface of this node, and EC2's describes are behind: that is not gone. */
+static void test_describes_lag_elsewhere(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V6);
+    see(&f, s, 2, V6, "eth2");
+    assign6_ok(&f, V6);
+    advance(&f, 10 * SECOND);
+    gone(&f, s, 2, V6);
+    look_answer(&f, "eni-2", "10.0.2.10", "");
+    assert_non_null(find(&f, V6));
+    advance(&f, USEC_PER_MINUTE);
+    look_answer(&f, "eni-2", "10.0.2.10", V6);
+    advance(&f, USEC_PER_MINUTE);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* The older of two pods was never asked, and what the newer one had is not its to fetch; nor after a start.
+ */
+static void test_moved_away_from_both(void **unused _unused_)
+{
+    for (unsigned started = 0; started < 2; started++) {
+        const SightingKey key = key_of(1, V4);
+        Sightings *s;
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        s = begin(&f);
+        sightings_settle(s);
+        assert_int_equal(sightings_add(s, &key, "eth1", owner_of_pod(1)), 0);
+        see(&f, s, 2, V4, "eth1");
+        assign_ok(&f);
+        assert_has(&f, V4, owner_of_pod(2), ENI);
+        notice(&f);
+        if (started) {
+            (void)sightings_free(s);
+            fixture_stop(&f);
+            fixture_show(&f, "10.0.1.30");
+            fixture_start(&f);
+            s = begin(&f);
+            see(&f, s, 1, V4, "eth1");
+            see(&f, s, 2, V4, "eth1");
+            sightings_settle(s);
+            settle(&f);
+        } else {
+            gone(&f, s, 2, V4);
+        }
+        assert_refused_without_taking(&f);
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
+/* What is looked at in between does not make it ask more often. */
+static void test_pauses_grow(void **unused _unused_)
+{
+    size_t n = 0;
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V6);
+    see(&f, s, 2, V6, "eth2");
+    assign6_ok(&f, V6);
+    gone(&f, s, 2, V6);
+    for (unsigned seconds = 0; seconds < 3600; seconds++) {
+        if (pending(&f, DESCRIBE))
+            look_answer(&f, "eni-2", "10.0.2.10", V6);
+        if (pending(&f, ASSIGN6)) {
+            fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+            n++;
+        }
+        advance(&f, SECOND);
+    }
+    assert_in_range(n, 5, 15);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
 /* What pods had before the host was started anew is of no concern. */
 static void test_moved_away_and_rebooted(void **unused _unused_)
 {
@@ -483,6 +636,12 @@ int main(void)
         cmocka_unit_test(test_moved_away_from_another_interface),
         cmocka_unit_test(test_moved_away_and_elsewhere_here),
         cmocka_unit_test(test_moved_away_and_no_reply),
+        cmocka_unit_test(test_moved_away_and_ended_meanwhile),
+        cmocka_unit_test(test_given_back_while_insisting),
+        cmocka_unit_test(test_given_back_and_denied),
+        cmocka_unit_test(test_describes_lag_elsewhere),
+        cmocka_unit_test(test_moved_away_from_both),
+        cmocka_unit_test(test_pauses_grow),
         cmocka_unit_test(test_moved_away_and_rebooted),
         cmocka_unit_test(test_moved_away_and_new),
         cmocka_unit_test(test_moved_away_from_the_newer),
