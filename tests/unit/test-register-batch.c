@@ -222,6 +222,26 @@ static void test_halve(void **unused _unused_)
     assert_int_equal(half.n, 2);
 }
 
+/* What yields goes by itself, and does not wait for ever for what comes later. */
+static void test_yielding(void **unused _unused_)
+{
+    for (unsigned first = 0; first < 2; first++) {
+        _cleanup_(state_freep) State *state = NULL;
+        _cleanup_batch_ Batch batch = BATCH_NULL;
+        usec_t due;
+
+        assert_int_equal(state_new(&state), 0);
+        (void)add_all(state, "ww");
+        state_get(state, 0)->yields = true;
+        state_get(state, first)->since -= 100;
+        assert_int_equal(batch_next(state, "eni-1", &rules_free, NOW, &batch, &due), 0);
+        assert_int_equal(batch.action, BATCH_ASSIGN);
+        assert_int_equal(batch.n, 1);
+        assert_int_equal(batch.yields, first == 0);
+        assert_ptr_equal(batch.registrations[0], state_get(state, first));
+    }
+}
+
 /* Halves of a refused call of which some may be taken from others by now, and some are put off. */
 static void test_suspects_put_off(void **unused _unused_)
 {
@@ -243,9 +263,13 @@ static void test_suspects_put_off(void **unused _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_next),  cmocka_unit_test(test_due),
-        cmocka_unit_test(test_lazy),  cmocka_unit_test(test_culprits),
-        cmocka_unit_test(test_halve), cmocka_unit_test(test_suspects_put_off),
+        cmocka_unit_test(test_next),
+        cmocka_unit_test(test_due),
+        cmocka_unit_test(test_lazy),
+        cmocka_unit_test(test_culprits),
+        cmocka_unit_test(test_halve),
+        cmocka_unit_test(test_yielding),
+        cmocka_unit_test(test_suspects_put_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -417,6 +417,29 @@ static void test_moved_away_and_ended_meanwhile(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Somebody asks for what the pod waits for, and gives it back while it is asked for: so the pod waits again.
+ */
+static void test_moved_away_and_asked_for_in_vain(void **unused _unused_)
+{
+    Asked asked = {0};
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V6);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    s = restart_with_pod(&f, s, V6);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    put_on(&f, &asked, V6, "eth1", "me");
+    settle(&f);
+    give_back_ok(&f, V6, "me");
+    assert_int_equal(asked.status, 409);
+    advance(&f, 11 * SECOND);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    assert_int_equal(pending(&f, DESCRIBE), 0);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
 /* Begins: somebody has what a pod has, asks again, and EC2's describes are behind. */
 static Sightings *begin_insisting(Fixture *f, Asked *asked)
 {
@@ -637,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_moved_away_and_elsewhere_here),
         cmocka_unit_test(test_moved_away_and_no_reply),
         cmocka_unit_test(test_moved_away_and_ended_meanwhile),
+        cmocka_unit_test(test_moved_away_and_asked_for_in_vain),
         cmocka_unit_test(test_given_back_while_insisting),
         cmocka_unit_test(test_given_back_and_denied),
         cmocka_unit_test(test_describes_lag_elsewhere),
