@@ -305,16 +305,13 @@ def _restart(state, event, around):
             if memory and memory.state == WANTED and owner in event.others:
                 yield from _kept(after, event, owner)
                 continue
-            if memory is None and had and not had.startswith(WATCH):
-                # somebody asked for what a pod has, and may have given it back meanwhile
-                for other in event.others:
+            for other in event.others:
+                # what one of them had, or somebody who asked for it, none of them takes
+                if memory is None and had and (had in event.others or not had.startswith(WATCH)):
                     yield from _kept(after, event, other)
-            # those that are new here come first
-            others = set(event.others) - ({had} if memory is None else set())
-            for other in others:
-                yield from _see(after, event.node, other, event.ifname)
-            if not others:
-                yield from _kept(after, event, had)
+                # who asked for it may have given it back meanwhile
+                if memory is not None or had not in event.others:
+                    yield from _see(after, event.node, other, event.ifname)
         elif owner.startswith(WATCH):
             yield after.remember(event.node, Memory(RELEASED, "", memory.ifname))
         else:
