@@ -6,7 +6,7 @@
  *
  *   in the file and shown       as the file says; of an earlier boot: stale
  *   in the file, shown on       a move within the node was under way when the daemon was killed, and its
- *   another of our interfaces   requester was not answered: back to where it was
+ *   another of our interfaces   requester was not answered: back to where it was, if somebody wants it there
  *   in the file, not shown      has moved away: dropped; but what is a moment old is given a minute, and what
  *                               was on its way here is given back to where it came from
  *   shown, not in the file      nobody's: released after the cooldown
@@ -248,10 +248,18 @@ static int registrar_adopt(Registrar *registrar, Registration *r, usec_t now)
     return registration_set(r, REGISTRATION_STALE, NULL, registrar->boot_id, now);
 }
 
-/* Another interface of this node that shows what the file wants on this one, or NULL. */
+static bool is_wanted(const Registrar *registrar, const Registration *r)
+{
+    return r->state == REGISTRATION_WANTED && streq(r->boot_id, registrar->boot_id);
+}
+
+/*
+ * Another interface of this node that shows what the file has on this one, or NULL. What nobody wants there
+ * is of no interest, unless it was taken from another node for that interface.
+ */
 static const Interface *registrar_find_astray(const Registrar *registrar, const Registration *r)
 {
-    if (r->state != REGISTRATION_WANTED || !streq(r->boot_id, registrar->boot_id))
+    if (!is_wanted(registrar, r) && !r->taken_from)
         return NULL;
     for (size_t i = 0; i < registrar->n_interfaces; i++)
         if (interface_take_seen(registrar->interfaces[i], &r->address))
@@ -283,6 +291,14 @@ static void registrar_forget_notes(Registrar *registrar)
             state_remove(notes, state_get(notes, i - 1));
 }
 
+/* Nobody wants it, but it has come here, and so nothing is owed to whom it was taken from. */
+static int registrar_adopt_there(Registrar *registrar, Registration *r, const Interface *shown, usec_t now)
+{
+    int res = replace_string(&r->network_interface_id, shown->id);
+
+    return res < 0 ? res : registrar_adopt(registrar, r, now);
+}
+
 static int registrar_compare(Registrar *registrar, usec_t now)
 {
     const Interface *shown;
@@ -299,7 +315,8 @@ static int registrar_compare(Registrar *registrar, usec_t now)
         } else if (interface_take_seen(interface, &r->address)) {
             res = registrar_adopt(registrar, r, now);
         } else if ((shown = registrar_find_astray(registrar, r))) {
-            res = registrar_bring_back(r, interface, shown);
+            res = is_wanted(registrar, r) ? registrar_bring_back(r, interface, shown)
+                                          : registrar_adopt_there(registrar, r, shown, now);
         } else if (r->taken_from) {
             res = registrar_return(registrar, r, now);
         } else if (registrar_trust(registrar, r, now)) {

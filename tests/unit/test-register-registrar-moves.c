@@ -331,6 +331,43 @@ static void test_full_while_one_leaves(void **unused _unused_)
     fixture_done(&f);
 }
 
+/*
+ * Killed when it had come to eth1 from another node, where it had gone from eth2 unnoticed; and who has it on
+ * eth2 as far as is known gives it up. It is not back at that node: EC2 shows it on eth1.
+ */
+static void test_come_and_given_up(void **unused _unused_)
+{
+    Asked first = {0}, moving = {0}, deleted = {0};
+    const Registration *r;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    begin_move(&f, &first, "a");
+    assign6_ok(&f, "2001:db8::20");
+    put_on(&f, &moving, "2001:db8::20", "eth1", "b");
+    settle(&f);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    look_answer(&f, "eni-other", "", "2001:db8::20");
+    give_back(&f, &deleted, "2001:db8::20", "a");
+    settle(&f);
+    assert_int_equal(deleted.status, 409);
+    fixture_stop(&f);
+    moving.wait = registrar_wait_free(moving.wait);
+    f.ips6[f.n_ips6++] = address("2001:db8::10");
+    f.ips6[f.n_ips6++] = address("2001:db8::20");
+    fixture_start(&f);
+    r = find(&f, "2001:db8::20");
+    assert_non_null(r);
+    assert_int_equal(r->state, REGISTRATION_RELEASED);
+    assert_string_equal(r->network_interface_id, ENI);
+    assert_int_equal(pending(&f, NULL), 0);
+    advance(&f, 40 * SECOND);
+    assert_true(
+        fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "NetworkInterfaceId", ENI));
+    fixture_done(&f);
+}
+
 /* Killed when it had been taken from eth1: it is brought back for its owner, if there is still one. */
 static void test_move_within_node_cut_off(void **unused _unused_)
 {
@@ -383,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_move_of_released_fails),
         cmocka_unit_test(test_move_of_reclaimed_given_back),
         cmocka_unit_test(test_full_while_one_leaves),
+        cmocka_unit_test(test_come_and_given_up),
         cmocka_unit_test(test_move_within_node_cut_off),
         cmocka_unit_test(test_move_within_node_stranded),
         cmocka_unit_test(test_move_within_node_stranded_unknown),
