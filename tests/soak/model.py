@@ -148,6 +148,9 @@ def _refused(state, event, here, around):
     yield state
     if memory and memory.state == STALE:
         yield state.remember(event.node, Memory(RELEASED, "", memory.ifname))
+    if around.refused and _is_held(memory, here[1]) and state.place is None:
+        # it was assigned for the newer owner without a reply, and refused: the older one has it still
+        yield state._replace(place=here)
     if around.refused and (memory is None or memory.state != WANTED or state.place != here):
         # a reply was lost before the refusal: it may have been done, so it is to be undone
         is_within = state.place is not None and state.place[0] == event.node
