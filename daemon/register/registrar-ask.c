@@ -5,7 +5,7 @@
  * waits.
  *
  * What has been answered needs no wait: an address that is registered already is answered from memory,
- * without allocating anything.
+ * without allocating anything, as long as EC2's word holds (trust.c).
  */
 
 #include "register/registrar-private.h"
@@ -303,7 +303,7 @@ static int registrar_want(Registrar *registrar, Registration *r, Interface *inte
         wait_finish(registrar, wait, NULL, interface);
         return 0;
     }
-    /* Nobody was asked whether it is here already: that is as good for a second request. */
+    /* One that insists is taken in the end, and so serves a second request as it is. */
     if (want->yields || !r->insists) {
         r->yields = want->yields;
         r->insists = false;
@@ -414,8 +414,7 @@ int registrar_keep(Registrar *registrar, const InAddr *address, const char *inte
 
 void registrar_forget_moved_away(Registrar *registrar, const InAddr *address, const char *owner)
 {
-    const State *notes = state_moved_away(registrar->state);
-    const Registration *note = notes ? state_find(notes, address) : NULL;
+    const Registration *note = state_find_moved_away(registrar->state, address);
 
     if (!note || (owner && !streq(note->owner, owner)))
         return;

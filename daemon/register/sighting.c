@@ -593,8 +593,8 @@ static bool was_registered(const Sighting *sighting)
 static bool has_moved_away(const Sighting *sighting)
 {
     const Sightings *sightings = sighting->sightings;
-    const State *notes = state_moved_away(registrar_state(sightings->registrar));
-    const Registration *note = notes ? state_find(notes, &sighting->key.address) : NULL;
+    const Registration *note =
+        state_find_moved_away(registrar_state(sightings->registrar), &sighting->key.address);
 
     if (!note || !protocol_owner_is_watch(note->owner))
         return note;

@@ -211,6 +211,11 @@ State *state_moved_away(const State *state)
     return state->moved_away;
 }
 
+Registration *state_find_moved_away(const State *state, const InAddr *address)
+{
+    return state->moved_away ? state_find(state->moved_away, address) : NULL;
+}
+
 void state_set_moved_away(State *state, State *moved_away)
 {
     (void)state_free(state->moved_away);
@@ -219,7 +224,7 @@ void state_set_moved_away(State *state, State *moved_away)
 
 bool state_forget_moved_away(State *state, const InAddr *address)
 {
-    Registration *note = state->moved_away ? state_find(state->moved_away, address) : NULL;
+    Registration *note = state_find_moved_away(state, address);
 
     if (note)
         state_remove(state->moved_away, note);

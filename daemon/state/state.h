@@ -45,7 +45,7 @@ typedef struct Registration {
     bool reclaimed;   /* was given back before it was wanted again: EC2 may have it already */
     bool fetched;     /* counted as taken from elsewhere for this want */
     bool yields;      /* it is not taken from another node's interface */
-    bool insists;     /* but then it is: it only may be here already */
+    bool insists;     /* and yields: if EC2 says that another has it, it is taken after all */
     usec_t confirmed; /* CLOCK_MONOTONIC: when EC2 last said that it is there; 0: not yet */
     usec_t asked;     /* likewise: when somebody last asked for it */
     usec_t lags; /* likewise: when EC2 assigned it, and its describes may not show it yet; 0: they have */
@@ -91,6 +91,9 @@ int state_note_moved_away(State *state, const Registration *registration, usec_t
 
 /** state_moved_away() - the notes, with owner, interface, boot and time; NULL: none */
 State *state_moved_away(const State *state);
+
+/** state_find_moved_away() - the note of an address, or NULL */
+Registration *state_find_moved_away(const State *state, const InAddr *address);
 
 /** state_set_moved_away() - the notes from now on; owned by the state */
 void state_set_moved_away(State *state, State *moved_away);
