@@ -167,6 +167,8 @@ def _half_done(state, event, here, around):
     memories = {memory}
     if memory and (memory.state != WANTED or memory.owner == NOT_TO_BE_SEEN):
         memories.add(None)  # it is wanted (again), and that is in no file before it is true
+    elif memory and state.place != (event.node, memory.ifname):
+        memories.add(None)  # it had moved away, which the request's own look has told
     if is_ipv6(around.address) and state.place != here:
         memories.add(Memory(RELEASED, "", here[1]))  # on its way back to where it was taken from
     for place in places:
