@@ -58,6 +58,7 @@ FAKE_REGISTRAR_SOURCES := $(wildcard tests/lib/fake-registrar/*.c)
 UNIT_SOURCES    := $(wildcard tests/unit/test-*.c tests/sim/test-*.c tests/netns/test-*.c)
 FUZZ_SOURCES    := $(wildcard tests/fuzz/fuzz-*.c)
 TOOL_SOURCES    := $(wildcard tests/tools/*.c)
+SYSTEM_TESTS    := $(sort $(wildcard tests/system/test_*.py))
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -165,7 +166,7 @@ check-sim: $(TOOLS) ## the simulated AWS against botocore and the aws command
 	@PYTHONPATH=tests $(PYTHON) -m pytest -q -rs tests/ec2sim/tests
 
 check-system: all $(TOOLS) ## the daemon against the simulated AWS
-	@BUILD=$(B) PYTHONPATH=tests $(PYTHON) -m pytest -q -rs tests/system
+	@BUILD=$(B) PYTHONPATH=tests PYTHON=$(PYTHON) tests/run-system.sh $(SYSTEM_TESTS)
 
 check-vm: ## real guests boot, their interfaces hot-plugged by the simulated AWS (as root, some minutes)
 	@ami-scripts/install-deps.sh runtime build test vm
@@ -182,7 +183,7 @@ check-system-san: all ## the whole daemon's tests with ASan and UBSan
 .PHONY: system-san
 system-san: all $(TOOLS)
 	@BUILD=$(B) PYTHONPATH=tests PYTHON=$(PYTHON) PYTEST_ADDOPTS="-k 'not for_a_minute and not is_looked_for'" \
-		tests/run-san.sh $(filter-out %/test_units.py,$(sort $(wildcard tests/system/test_*.py)))
+		tests/run-san.sh $(filter-out %/test_units.py,$(SYSTEM_TESTS))
 
 lint: ## layers, format, analysers, units
 	@tests/lint.sh
