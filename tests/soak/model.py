@@ -85,7 +85,8 @@ class Circumstances(NamedTuple):
     same address at the same time, at that node or another; @given_back: whether one of these gave it back
     here, in the name of the same owner; @refused: EC2 refused calls, for no good reason; @last: owner who had
     the address at that node and did not give it back, "": nobody; @having: owners of the pods there that
-    have it; @long_gone: for so long it has been elsewhere that no word of EC2's to the contrary is repeated
+    have it; @long_gone: for so long it has been elsewhere that no word of EC2's to the contrary is repeated;
+    @origins: where several nodes, who did not get it, may have taken it from
     """
 
     address: str
@@ -97,6 +98,7 @@ class Circumstances(NamedTuple):
     last: str
     having: tuple
     long_gone: bool
+    origins: frozenset
 
 
 class Room:
@@ -148,6 +150,9 @@ def _refused(state, event, here, around):
     yield state
     if memory and memory.state == STALE:
         yield state.remember(event.node, Memory(RELEASED, "", memory.ifname))
+    for origin in around.origins:
+        # one took it there and was late; from the first one a third has taken it, before it was given back
+        yield state._replace(place=origin)
     if around.refused and _is_held(memory, here[1]) and state.place is None:
         # it was assigned for the newer owner without a reply, and refused: the older one has it still
         yield state._replace(place=here)
@@ -348,6 +353,14 @@ def _orders(events):
             yield order
 
 
+def _origins(address, states, events) -> frozenset:
+    """Where an IPv6 address was, which EC2 moves in two calls, if more than one node did not get it."""
+    late = {event.node for event in events if event.kind == PUT and event.answer != 200}
+    if not is_ipv6(address) or len(late) < 2:
+        return frozenset()
+    return frozenset(state.place for state in states if state.place)
+
+
 # -- the model --------------------------------------------------------------
 
 class Model:
@@ -438,11 +451,12 @@ class Model:
             states = self._by_itself(address, states, now, room)
             if is_ipv6(address) and any(e.kind == PUT and e.answer == LOST for e in mine):
                 self.strays.add(address)
+            origins = _origins(address, states, mine)
             after = set() if mine else states
             for order in _orders(mine) if mine else []:
                 reached = states
                 for event in order:
-                    reached = self._one(address, reached, event, mine, room, begin, refused)
+                    reached = self._one(address, reached, event, mine, room, begin, refused, origins)
                     reached = self._by_itself(address, reached, now, room)
                 after |= reached
             if not after:
@@ -468,7 +482,7 @@ class Model:
                     not event.others or str(last).startswith(WATCH))))):
             self._last.pop((address, event.node), None)
 
-    def _one(self, address, states, event, all_events, room, begin, refused) -> set:
+    def _one(self, address, states, event, all_events, room, begin, refused, origins) -> set:
         others = list(all_events)
         others.remove(event)
         around = Circumstances(
@@ -476,7 +490,7 @@ class Model:
             any(o.node != event.node and o.kind != RESTART for o in others),
             any((o.kind, o.node, o.owner) == (DELETE, event.node, event.owner) for o in others), refused,
             self._last.get((address, event.node), ""), self._having.get((address, event.node), ((), ""))[0],
-            begin > self._gone.get((address, event.node), begin) + TRUST_SECONDS)
+            begin > self._gone.get((address, event.node), begin) + TRUST_SECONDS, origins)
         return {after for state in states for after in _apply(state, event, around)}
 
     def _age(self, address, begin) -> None:
