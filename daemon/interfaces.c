@@ -447,15 +447,17 @@ static void on_link_gone(Interface *interface)
         eni_look(interface->eni);
 }
 
-/* Pods are found by the interface below theirs, which may come, go and come back with another index. */
+/*
+ * Pods are found by the interface below theirs, which may come, go and come back with another index. While it
+ * is there their traffic goes through it, whatever has become of its name or its settings.
+ */
 static void interface_tell_index(const Interface *interface)
 {
     const Ec2NetworkInterface *eni = eni_record(interface->eni);
-    bool up = interface->link && link_state(interface->link) == LINK_STATE_UP;
 
     if (interface->manager->serve && eni)
         serve_set_ifindex(interface->manager->serve, eni->network_interface_id,
-                          up ? link_ifindex(interface->link) : 0);
+                          interface->link ? link_ifindex(interface->link) : 0);
 }
 
 void interfaces_on_link(const LinkEvent *event, void *userdata)

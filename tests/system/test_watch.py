@@ -5,6 +5,8 @@ What the watch makes of each event is tested on the kernel elsewhere (tests/netn
 the whole: kernel, daemon, EC2, and back to a ping.
 """
 
+import subprocess
+
 import pytest
 
 from cnichain import Runtime, real_plugin, static_network
@@ -99,6 +101,23 @@ def test_interface_and_namespace_end(node):
     second.close()
     node.wait_owners({C: third.owner()})
     until(lambda: have(node) == {C}, "the release")
+
+
+def test_link_that_fails(node):
+    """Somebody renames the interface again and again, until it is given up; its pods are still there."""
+    pod = node.plugged(full(A))
+    node.wait_owners({A: pod.owner()})
+
+    def is_given_up():
+        node.node.run(["sh", "-c", "ip link set eth1 down; ip link set eth1 name odd"], check=False,
+                      stderr=subprocess.DEVNULL)
+        return node.daemon.status()["interfaces"][0]["state"] == "failed"
+
+    until(is_given_up, "the end of renaming back")
+    pod.add(full(B))
+    node.wait_owners({A: pod.owner(), B: pod.owner()})
+    assert have(node) == {A, B}
+    assert not node.calls(UNASSIGN)
 
 
 def test_without_a_veth(node):
