@@ -104,10 +104,20 @@ static int add_interfaces(const Serve *serve)
     int r;
 
     for (size_t i = 0; i < manager->n_interfaces; i++) {
+        const Interface *interface = &manager->interfaces[i];
+
         /* One that EC2 has not made yet, or not any more, can hold no address. */
-        if (interface_has_failed(&manager->interfaces[i]) || !eni_record(manager->interfaces[i].eni))
+        if (!eni_record(interface->eni))
             continue;
-        r = add_interface(serve, &manager->interfaces[i]);
+        if (interface_has_failed(interface))
+            r = registrar_add_absent(serve->registrar, eni_record(interface->eni)->network_interface_id);
+        else
+            r = add_interface(serve, interface);
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = 0; manager->desired && i < manager->desired->kept.n; i++) {
+        r = registrar_add_absent(serve->registrar, manager->desired->kept.items[i]);
         if (r < 0)
             return r;
     }

@@ -514,31 +514,42 @@ void addresses_delete(Request *request_take, void *userdata)
 static int put_registration(Buf *text, const Registrar *registrar, const Registration *registration)
 {
     const char *ifname = registrar_ifname(registrar, registration->network_interface_id);
+    const char *assigned = !ifname ? "null" : registration_is_there(registration) ? "true" : "false";
     char address[IN_ADDR_TEXT], since[TIME_ISO8601_MAX];
 
     if (json_put_member(text, "{\"address\":", in_addr_format(&registration->address, address)) < 0 ||
-        json_put_member(text, ",\"interface\":", ifname) < 0 ||
+        (ifname ? json_put_member(text, ",\"interface\":", ifname) : buf_puts(text, ",\"interface\":null")) <
+            0 ||
         json_put_member(text, ",\"eni_id\":", registration->network_interface_id) < 0 ||
         json_put_member(text, ",\"owner\":", registration->owner) < 0 ||
         json_put_member(text, ",\"state\":", registration_state_to_string(registration->state)) < 0 ||
-        buf_puts(text, registration->assigned ? ",\"assigned\":true" : ",\"assigned\":false") < 0 ||
+        buf_printf(text, ",\"assigned\":%s", assigned) < 0 ||
         json_put_member(text, ",\"since\":", time_format_iso8601(registration->since, since)) < 0)
         return -ENOMEM;
     return buf_putc(text, '}');
 }
 
-/* {"addresses": [...]}, or NULL when out of memory */
+static int put_registrations(Buf *text, const Registrar *registrar, const State *list, const char **separator)
+{
+    for (size_t i = 0; list && i < state_n(list); i++) {
+        if (buf_puts(text, *separator) < 0 || put_registration(text, registrar, state_get(list, i)) < 0)
+            return -ENOMEM;
+        *separator = ",";
+    }
+    return 0;
+}
+
+/* {"addresses": [...]}, or NULL when out of memory; those on interfaces that are not there come last. */
 static char *addresses_text(const Registrar *registrar)
 {
     const State *state = registrar_state(registrar);
+    const char *separator = "";
     _cleanup_buf_ Buf text = BUF_NULL;
 
-    if (buf_puts(&text, "{\"addresses\":[") < 0)
+    if (buf_puts(&text, "{\"addresses\":[") < 0 ||
+        put_registrations(&text, registrar, state, &separator) < 0 ||
+        put_registrations(&text, registrar, state_aside(state), &separator) < 0)
         return NULL;
-    for (size_t i = 0; i < state_n(state); i++)
-        if ((i > 0 && buf_putc(&text, ',') < 0) ||
-            put_registration(&text, registrar, state_get(state, i)) < 0)
-            return NULL;
     return buf_puts(&text, "]}") < 0 ? NULL : buf_take(&text);
 }
 

@@ -501,6 +501,36 @@ static int refuse_release(Registrar *registrar, Registration *r, const char *own
     return 0;
 }
 
+/* On an interface that is not served in this run: unassigned by one that has it again. */
+static int release_aside(Registrar *registrar, const InAddr *address, const char *owner,
+                         RegistrarHandler handler, void *userdata, RegistrarWait **ret)
+{
+    Registration *aside = state_find_aside(registrar->state, address);
+    char text[IN_ADDR_TEXT];
+    RegistrarWait *wait;
+    int res;
+
+    if (aside->state != REGISTRATION_RELEASED && !streq(aside->owner, owner)) {
+        refuse_printf(handler, userdata, 409, "owned_by_another", "%s belongs to %s",
+                      in_addr_format(address, text), aside->owner);
+        return 0;
+    }
+    res = wait_new(&wait, address, USEC_INFINITY, handler, userdata);
+    if (res < 0)
+        return res;
+    if (aside->state != REGISTRATION_RELEASED) {
+        res = registration_set(aside, REGISTRATION_RELEASED, NULL, NULL, registrar_now(registrar));
+        if (res < 0) {
+            (void)registrar_wait_free(wait);
+            return res;
+        }
+        registrar_touch(registrar);
+    }
+    wait_finish(registrar, wait, NULL, NULL);
+    *ret = wait;
+    return 0;
+}
+
 int registrar_release(Registrar *registrar, const InAddr *address, const char *owner,
                       RegistrarHandler handler, void *userdata, RegistrarWait **ret)
 {
@@ -514,6 +544,8 @@ int registrar_release(Registrar *registrar, const InAddr *address, const char *o
     *ret = NULL;
     r = state_find(registrar->state, address);
     registrar_forget_moved_away(registrar, address, owner);
+    if (!r && state_find_aside(registrar->state, address))
+        return release_aside(registrar, address, owner, handler, userdata, ret);
     if (r && r->state != REGISTRATION_RELEASED && !streq(r->owner, owner))
         return refuse_release(registrar, r, owner, handler, userdata, ret);
     if ((!r || r->state == REGISTRATION_RELEASED) && (!registrar->dirty || registrar->unwritable)) {

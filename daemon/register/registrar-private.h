@@ -8,6 +8,7 @@
 #include "register/registrar.h"
 #include "register/told.h"
 #include "register/trust.h"
+#include "util/strlist.h"
 
 #define REGISTRAR_MESSAGE_MAX 512
 #define REGISTRAR_FRESH       USEC_PER_MINUTE /* so long EC2's describes may not show what it has done */
@@ -36,7 +37,8 @@ struct Registrar {
     RegistrarOptions options; /* its strings are those above */
     Interface **interfaces;
     size_t n_interfaces;
-    State *state; /* NULL: not started */
+    StrList absent; /* ids of interfaces that are not served in this run */
+    State *state;   /* NULL: not started */
     Flap flap;
     Told told;
     RegistrarStatistics statistics;

@@ -10,6 +10,8 @@
  *   in the file, not shown      has moved away: dropped; but what is a moment old is given a minute, and what
  *                               was on its way here is given back to where it came from
  *   shown, not in the file      nobody's: released after the cooldown
+ *   in the file, on one that    kept for the next run, unless of an earlier boot
+ *   is not served in this run
  *
  * Without the file, because it is damaged or a newer version's, all that is shown counts as stale: pods may
  * be using it, and have the time to say so.
@@ -77,6 +79,7 @@ Registrar *registrar_free(Registrar *registrar)
     for (size_t i = 0; i < registrar->n_interfaces; i++)
         (void)interface_free(registrar->interfaces[i]);
     free(registrar->interfaces);
+    strlist_done(&registrar->absent);
     (void)state_free(registrar->state);
     free(registrar->boot_id);
     free(registrar->instance_id);
@@ -152,6 +155,12 @@ int registrar_add_interface(Registrar *registrar, const RegistrarInterface *args
     registrar->interfaces = interfaces;
     registrar->interfaces[registrar->n_interfaces++] = TAKE_PTR(interface);
     return 0;
+}
+
+int registrar_add_absent(Registrar *registrar, const char *network_interface_id)
+{
+    assert(!registrar->state);
+    return strlist_append(&registrar->absent, network_interface_id);
 }
 
 /* ------------------------------------------------------------------ the file */
@@ -299,6 +308,17 @@ static int registrar_adopt_there(Registrar *registrar, Registration *r, const In
     return res < 0 ? res : registrar_adopt(registrar, r, now);
 }
 
+/* Its interface is not served in this run, and may be in the next one, with those who have it now. */
+static int registrar_put_aside(Registrar *registrar, Registration *r)
+{
+    if (streq(r->boot_id, registrar->boot_id) &&
+        strlist_contains(&registrar->absent, r->network_interface_id))
+        return state_put_aside(registrar->state, r);
+    state_remove(registrar->state, r);
+    registrar->dirty = true;
+    return 0;
+}
+
 static int registrar_compare(Registrar *registrar, usec_t now)
 {
     const Interface *shown;
@@ -310,8 +330,7 @@ static int registrar_compare(Registrar *registrar, usec_t now)
 
         res = 0;
         if (!interface) {
-            state_remove(registrar->state, r);
-            registrar->dirty = true;
+            res = registrar_put_aside(registrar, r);
         } else if (interface_take_seen(interface, &r->address)) {
             res = registrar_adopt(registrar, r, now);
         } else if ((shown = registrar_find_astray(registrar, r))) {
@@ -395,6 +414,10 @@ int registrar_start(Registrar *registrar)
     }
     if (registrar->dirty)
         waits_flush(registrar);
+    if (state_aside(registrar->state))
+        log_info(
+            "%zu addresses are registered on interfaces that are not there in this run: left as they are",
+            state_n(state_aside(registrar->state)));
     log_debug("Remembering %zu addresses", state_n(registrar->state));
     return 0;
 }

@@ -172,6 +172,7 @@ void registrar_assigned(Registrar *registrar, Registration *registration)
     registrar->statistics.n_moved_here += registration->fetched;
     registration->fetched = false;
     (void)state_forget_moved_away(registrar->state, &registration->address);
+    (void)state_forget_aside(registrar->state, &registration->address);
     if (registration->state != REGISTRATION_WANTED)
         return;
 

@@ -74,15 +74,25 @@ Registrar *registrar_free(Registrar *registrar);
 int registrar_add_interface(Registrar *registrar, const RegistrarInterface *interface);
 
 /**
+ * registrar_add_absent() - before registrar_start(): an interface of this node that is not served in this run
+ *
+ * It has failed, or is kept though it is not configured. What is registered on it in this boot is left as it
+ * is and kept for a run that has it; it can be released meanwhile.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int registrar_add_absent(Registrar *registrar, const char *network_interface_id);
+
+/**
  * registrar_start() - read the state, compare it with what EC2 shows, begin
  *
  * What EC2 shows and the state does not know belongs to nobody and is released after the cooldown (after
  * the grace when there was a state that could not be read);
  * what the state knows and EC2 does not show has moved away and is dropped (registered less than a
  * minute ago, it is looked at again first, since EC2's describes lag); what an earlier boot registered is
- * stale. The first IPv6 address that the state does not know is the interface's own and left alone. A
- * damaged, newer or foreign file is said and set aside (renamed to addresses.json.damaged, .newer), never
- * overwritten unread.
+ * stale; what is registered on an interface that was not added is dropped. The first IPv6
+ * address that the state does not know is the interface's own and left alone. A damaged, newer or foreign
+ * file is said and set aside (renamed to addresses.json.damaged, .newer), never overwritten unread.
  *
  * Return: 0 or -ENOMEM.
  */

@@ -655,6 +655,9 @@ static void forget_notes(const Sightings *sightings)
     for (size_t i = notes ? state_n(notes) : 0; i-- > 0;) {
         const InAddr address = state_get(notes, i)->address;
 
+        /* Above an interface that is not served in this run nothing is seen. */
+        if (!registrar_ifname(sightings->registrar, state_get(notes, i)->network_interface_id))
+            continue;
         if (!is_seen(sightings, &address))
             registrar_forget_moved_away(sightings->registrar, &address, NULL);
     }

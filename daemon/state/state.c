@@ -9,7 +9,8 @@
  * A registration says two things that may differ: what is wanted (state, owner) and what EC2 has
  * (assigned). Whoever makes them agree is above; here is only the memory of it.
  *
- * What has moved away to another node is noted in a state of its own.
+ * What has moved away to another node is noted in a state of its own, and what is on interfaces that are not
+ * there in this run waits in another one.
  */
 
 #include "state/state.h"
@@ -19,6 +20,7 @@ struct State {
     Registration **registrations; /* sorted by address */
     size_t n, n_allocated;
     State *moved_away; /* or NULL */
+    State *aside;      /* likewise */
 };
 
 static Registration *registration_free(Registration *registration)
@@ -56,6 +58,7 @@ State *state_free(State *state)
         (void)registration_free(state->registrations[i]);
     free(state->registrations);
     (void)state_free(state->moved_away);
+    (void)state_free(state->aside);
     return mfree(state);
 }
 
@@ -101,6 +104,15 @@ static int state_reserve(State *state)
     return 0;
 }
 
+/* There is room for it. */
+static void state_insert(State *state, size_t i, Registration *registration)
+{
+    memmove(&state->registrations[i + 1], &state->registrations[i],
+            (state->n - i) * sizeof(*state->registrations));
+    state->registrations[i] = registration;
+    state->n++;
+}
+
 int state_add(State *state, const InAddr *address, const char *network_interface_id, Registration **ret)
 {
     _cleanup_(registration_freep) Registration *registration = NULL;
@@ -124,15 +136,12 @@ int state_add(State *state, const InAddr *address, const char *network_interface
     if (r < 0)
         return r;
 
-    memmove(&state->registrations[i + 1], &state->registrations[i],
-            (state->n - i) * sizeof(*state->registrations));
-    state->registrations[i] = registration;
-    state->n++;
+    state_insert(state, i, registration);
     *ret = TAKE_PTR(registration);
     return 0;
 }
 
-void state_remove(State *state, Registration *registration)
+static void state_take_out(State *state, const Registration *registration)
 {
     size_t i = state_position(state, &registration->address);
 
@@ -140,6 +149,11 @@ void state_remove(State *state, Registration *registration)
     memmove(&state->registrations[i], &state->registrations[i + 1],
             (state->n - i - 1) * sizeof(*state->registrations));
     state->n--;
+}
+
+void state_remove(State *state, Registration *registration)
+{
+    state_take_out(state, registration);
     (void)registration_free(registration);
 }
 
@@ -231,6 +245,45 @@ bool state_forget_moved_away(State *state, const InAddr *address)
     return note;
 }
 
+/* ------------------------------------------------------------------ what is not there in this run */
+
+int state_put_aside(State *state, Registration *registration)
+{
+    int r;
+
+    if (!state->aside) {
+        r = state_new(&state->aside);
+        if (r < 0)
+            return r;
+    }
+    assert(!state_find(state->aside, &registration->address));
+    r = state_reserve(state->aside);
+    if (r < 0)
+        return r;
+    state_take_out(state, registration);
+    state_insert(state->aside, state_position(state->aside, &registration->address), registration);
+    return 0;
+}
+
+State *state_aside(const State *state)
+{
+    return state->aside;
+}
+
+Registration *state_find_aside(const State *state, const InAddr *address)
+{
+    return state->aside ? state_find(state->aside, address) : NULL;
+}
+
+bool state_forget_aside(State *state, const InAddr *address)
+{
+    Registration *aside = state_find_aside(state, address);
+
+    if (aside)
+        state_remove(state->aside, aside);
+    return aside;
+}
+
 /* ------------------------------------------------------------------ one registration */
 
 int registration_move(Registration *registration, const char *network_interface_id)
@@ -275,6 +328,13 @@ void registration_settle(Registration *registration)
 {
     registration->previous_interface = mfree(registration->previous_interface);
     registration->previous_owner = mfree(registration->previous_owner);
+}
+
+bool registration_is_there(const Registration *registration)
+{
+    return registration->assigned ||
+           (streq_ptr(registration->previous_interface, registration->network_interface_id) &&
+            streq(registration->previous_owner, registration->owner));
 }
 
 static const char *const state_names[_REGISTRATION_STATE_MAX] = {

@@ -101,6 +101,25 @@ void state_set_moved_away(State *state, State *moved_away);
 /** state_forget_moved_away() - drop a note; whether there was one */
 bool state_forget_moved_away(State *state, const InAddr *address);
 
+/**
+ * state_put_aside() - the registration's interface is not served in this run: kept for the next one
+ *
+ * Nothing is done about it; it is found by state_find_aside() only, and stored with the others unless the
+ * address has a registration that is.
+ *
+ * Return: 0; -ENOMEM leaves all as it was.
+ */
+int state_put_aside(State *state, Registration *registration);
+
+/** state_aside() - those, NULL: none */
+State *state_aside(const State *state);
+
+/** state_find_aside() - the one of an address, or NULL */
+Registration *state_find_aside(const State *state, const InAddr *address);
+
+/** state_forget_aside() - drop one; whether there was one */
+bool state_forget_aside(State *state, const InAddr *address);
+
 /** state_n(), state_get() - all of them in order of address; indexes move with additions and removals */
 size_t state_n(const State *state);
 Registration *state_get(const State *state, size_t i);
@@ -116,6 +135,10 @@ Registration *state_get(const State *state, size_t i);
 int registration_move(Registration *registration, const char *network_interface_id);
 void registration_restore(Registration *registration);
 void registration_settle(Registration *registration);
+
+/** registration_is_there() - whether EC2 has it for its owner as far as we know, perhaps being looked at
+ * again */
+bool registration_is_there(const Registration *registration);
 
 /** registration_set() - new state, owner and boot (NULL: as they were), time; -ENOMEM leaves all as it was */
 int registration_set(Registration *registration, RegistrationState state, const char *owner,

@@ -53,17 +53,28 @@ static int encode_registration(Buf *buf, const Registration *registration)
     return buf_printf(buf, ",\"since\":%" PRIu64 "}", since);
 }
 
-/* The lines of a list; all: of those too that nobody was told of. */
-static int encode_list(Buf *buf, const State *state, bool all)
+/* Whether the line of one is in the file; of what is aside, unless the address has come elsewhere meanwhile.
+ */
+static bool is_listed(const State *state, const State *list, const Registration *registration)
 {
-    const char *separator = "\n";
+    const Registration *there;
 
-    for (size_t i = 0; i < state_n(state); i++) {
-        if (!all && !is_stored(state_get(state, i)))
+    if (list == state)
+        return is_stored(registration);
+    if (list != state_aside(state))
+        return true;
+    there = state_find(state, &registration->address);
+    return !there || !is_stored(there);
+}
+
+static int encode_list(Buf *buf, const State *state, const State *list, const char **separator)
+{
+    for (size_t i = 0; list && i < state_n(list); i++) {
+        if (!is_listed(state, list, state_get(list, i)))
             continue;
-        if (buf_puts(buf, separator) < 0 || encode_registration(buf, state_get(state, i)) < 0)
+        if (buf_puts(buf, *separator) < 0 || encode_registration(buf, state_get(list, i)) < 0)
             return -ENOMEM;
-        separator = ",\n";
+        *separator = ",\n";
     }
     return 0;
 }
@@ -71,16 +82,19 @@ static int encode_list(Buf *buf, const State *state, bool all)
 char *store_encode(const State *state, const char *instance_id)
 {
     const State *moved_away = state_moved_away(state);
+    const char *separator = "\n";
     _cleanup_buf_ Buf buf = BUF_NULL;
 
     /* Instance ids have no characters that JSON escapes. */
     if (buf_printf(&buf, "{\"version\":%d,\"instance_id\":\"%s\",\"addresses\":[", STORE_VERSION,
                    instance_id) < 0)
         return NULL;
-    if (encode_list(&buf, state, false) < 0)
+    if (encode_list(&buf, state, state, &separator) < 0 ||
+        encode_list(&buf, state, state_aside(state), &separator) < 0)
         return NULL;
+    separator = "\n";
     if (moved_away && state_n(moved_away) > 0 &&
-        (buf_puts(&buf, "\n],\"moved_away\":[") < 0 || encode_list(&buf, moved_away, true) < 0))
+        (buf_puts(&buf, "\n],\"moved_away\":[") < 0 || encode_list(&buf, state, moved_away, &separator) < 0))
         return NULL;
     if (buf_puts(&buf, "\n]}\n") < 0)
         return NULL;

@@ -117,6 +117,68 @@ static void test_killed_while_moving(void **unused _unused_)
     }
 }
 
+/* An interface fails at one start: with the next one everything on it is as before. */
+static void test_interface_missing(void **unused _unused_)
+{
+    Asked asked = {0}, other = {0}, mine = {0};
+    InAddr away;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    register_ok(&f, "10.0.1.21", "b");
+    register_ok(&f, "10.0.1.22", "c");
+    put_on(&f, &asked, "2001:db8::20", "eth1", "d");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    fixture_stop(&f);
+
+    f.without_eth1 = true;
+    advance(&f, 5 * USEC_PER_MINUTE);
+    fixture_start(&f);
+    assert_null(find(&f, "10.0.1.20"));
+    assert_int_equal(stored(&f, "10.0.1.20", NULL), 1);
+    put(&f, &other, "10.0.1.20", "a");
+    assert_int_equal(other.status, 422);
+    give_back(&f, &other, "10.0.1.21", "a");
+    assert_int_equal(other.status, 409);
+    assert_string_equal(other.code, "owned_by_another");
+    give_back(&f, &mine, "10.0.1.21", "b");
+    settle(&f);
+    assert_int_equal(mine.status, 200);
+    /* On another interface meanwhile. */
+    asked = (Asked){0};
+    put_on(&f, &asked, "2001:db8::20", "eth2", "e");
+    settle(&f);
+    assert_int_equal(stored(&f, "2001:db8::20", NULL), 1);
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(stored(&f, "2001:db8::20", NULL), 1);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_stop(&f);
+
+    f.without_eth1 = false;
+    fixture_show(&f, "10.0.1.20");
+    fixture_show(&f, "10.0.1.21");
+    fixture_start(&f);
+    assert_string_equal(find(&f, "10.0.1.20")->owner, "a");
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_WANTED);
+    assert_int_equal(find(&f, "10.0.1.21")->state, REGISTRATION_RELEASED);
+    assert_null(find(&f, "10.0.1.22"));
+    away = address("10.0.1.22");
+    assert_non_null(state_find_moved_away(registrar_state(f.registrar), &away));
+    assert_string_equal(find(&f, "2001:db8::20")->owner, "e");
+    fixture_stop(&f);
+
+    /* Whoever had it has ended with the boot. */
+    f.without_eth1 = true;
+    f.options.boot_id = "boot-2";
+    fixture_start(&f);
+    assert_int_equal(stored(&f, "10.0.1.20", NULL), 0);
+    fixture_done(&f);
+}
+
 /* Taken over while EC2 was asked for the first owner: the newer one was answered, and is remembered. */
 static void test_killed_when_taken_over(void **unused _unused_)
 {
@@ -371,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_restart_fresh),
         cmocka_unit_test(test_killed_while_moving),
+        cmocka_unit_test(test_interface_missing),
         cmocka_unit_test(test_killed_when_taken_over),
         cmocka_unit_test(test_reboot),
         cmocka_unit_test(test_bad_files),

@@ -76,6 +76,32 @@ static void test_round_trip(void **unused _unused_)
     assert_int_equal(r->since, 1790000000000002);
 }
 
+/* What waits for its interface is stored as it is; but of an address the one that is there counts. */
+static void test_aside(void **unused _unused_)
+{
+    static const char *const owners[] = {"waits", "waits", "came"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+        _cleanup_(state_freep) State *state = NULL, *again = NULL;
+        _cleanup_(freep) char *text = NULL;
+
+        assert_int_equal(state_new(&state), 0);
+        (void)add(state, "10.0.1.19", REGISTRATION_WANTED, "first", true);
+        assert_int_equal(state_put_aside(state, add(state, "10.0.1.20", REGISTRATION_WANTED, "waits", false)),
+                         0);
+        assert_int_equal(state_put_aside(state, add(state, "10.0.1.18", REGISTRATION_RELEASED, "", true)), 0);
+        assert_int_equal(state_n(state), 1);
+        if (i > 0)
+            (void)add(state, "10.0.1.20", REGISTRATION_WANTED, "came", i == 2);
+        text = store_encode(state, INSTANCE);
+        assert_int_equal(store_decode(text, strlen(text), INSTANCE, &again), 0);
+        assert_int_equal(state_n(again), 3);
+        assert_null(state_aside(again));
+        assert_string_equal(find(again, "10.0.1.20")->owner, owners[i]);
+        assert_int_equal(find(again, "10.0.1.18")->state, REGISTRATION_RELEASED);
+    }
+}
+
 /* While one moves, the file says what was answered last. */
 static void test_moving(void **unused _unused_)
 {
@@ -179,8 +205,8 @@ static void test_file(void **unused _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_moving), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_decode),     cmocka_unit_test(test_file),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_aside),  cmocka_unit_test(test_moving),
+        cmocka_unit_test(test_truncated),  cmocka_unit_test(test_decode), cmocka_unit_test(test_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

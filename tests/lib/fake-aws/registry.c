@@ -52,7 +52,10 @@ void fixture_start(Fixture *fixture)
     Ec2NetworkInterface record2 = {.private_ips = &other, .n_private_ips = 1};
 
     assert_int_equal(registrar_new(&fixture->registrar, &fixture->options), 0);
-    fixture_add(fixture, ENI, "eth1", &record);
+    if (fixture->without_eth1)
+        assert_int_equal(registrar_add_absent(fixture->registrar, ENI), 0);
+    else
+        fixture_add(fixture, ENI, "eth1", &record);
     fixture_add(fixture, "eni-2", "eth2", &record2);
     assert_int_equal(registrar_start(fixture->registrar), 0);
     settle(fixture);

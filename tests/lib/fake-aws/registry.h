@@ -24,6 +24,7 @@ typedef struct Fixture {
     size_t n_ips;
     InAddr ips6[4];
     size_t n_ips6;
+    bool without_eth1; /* it has failed at the next start */
 } Fixture;
 
 /* One request and its answer. */
