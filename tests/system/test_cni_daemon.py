@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """multus-eks-ip and multus-eksctl with the real daemon: from a chain to the simulator's EC2 and back."""
 
+import time
+
 import pytest
 from ec2sim.node import Topology
 
@@ -51,6 +53,29 @@ def test_a_pods_life(node, runtime, kind):
     pod.delete()
     node.wait_gone(FIRST)
     until(lambda: not node.addresses(), "the release")
+
+
+def test_checked_while_it_is_looked_at(node, runtime):
+    """Somebody registers it again, and what EC2 said of it is older than what is repeated."""
+    pod = runtime.attach(network(node, f"{FIRST}/24"))
+    pod.add()
+    time.sleep(0.2)
+    node.control.gate("DescribeNetworkInterfaces")
+    again = node.begin("PUT", FIRST, pod.owner)
+    node.control.gate_reached()
+    pod.check()
+    assert node.owners() == {FIRST: pod.owner}
+    assert node.control.gate_release()
+    assert again.reply().status == 200
+    # its next owner has it when he is told so
+    time.sleep(0.2)
+    node.control.gate("DescribeNetworkInterfaces")
+    other = node.begin("PUT", FIRST, "other")
+    node.control.gate_reached()
+    assert node.owners() == {}
+    assert node.control.gate_release()
+    assert other.reply().status == 200
+    assert node.owners() == {FIRST: "other"}
 
 
 def test_refused_address_gives_the_others_back(node, runtime):
