@@ -86,6 +86,7 @@ static int add_interface(const Serve *serve, const Interface *interface)
         .network = interface->desired->network,
         .cidr_block = interface->desired->cidr_block,
         .ipv6_cidr_block = interface->desired->ipv6_cidr_block,
+        .ipv6 = interface->desired->ipv6,
         .record = eni,
     };
     bool changed;

@@ -2,11 +2,12 @@
 
 /*
  * What a queue makes of a look at its interface: one call that settles the doubts of all its registrations,
- * and shows by the way what has moved to another node. What EC2 does not show though it assigned it a moment
- * ago is believed, for its describes lag.
+ * and shows by the way what has moved to another node, and what is there and nobody's. What EC2 does not show
+ * though it assigned it a moment ago is believed, for its describes lag.
  */
 
 #include "register/queue-private.h"
+#include "register/wait.h"
 #include "util/log.h"
 #include <errno.h>
 
@@ -172,6 +173,30 @@ static bool has_absent(const Queue *queue, const Ec2NetworkInterface *record)
     return false;
 }
 
+/* A call that an earlier run had made, and that EC2 was late with; or another node gave it back to us. */
+static void look_at_unknown(const Queue *queue, const InAddr *address, usec_t now)
+{
+    Registrar *registrar = queue->registrar;
+    Interface *interface = queue->interface;
+
+    if (in_addr_equal(address, &interface->own[address->family == AF_INET6]) ||
+        state_find(registrar->state, address))
+        return;
+    if (registrar_add_unowned(registrar, interface, address, REGISTRATION_RELEASED, now) < 0)
+        log_debug("out of memory: what nobody knows of on %s is left there", interface->id);
+    else if (registrar->dirty)
+        waits_flush(registrar);
+}
+
+static void look_at_unknowns(const Queue *queue, const Ec2NetworkInterface *record, usec_t now)
+{
+    for (size_t i = 0; i < record->n_private_ips; i++)
+        if (!record->private_ips[i].primary)
+            look_at_unknown(queue, &record->private_ips[i].address, now);
+    for (size_t i = 0; i < record->n_ipv6_addresses; i++)
+        look_at_unknown(queue, &record->ipv6_addresses[i], now);
+}
+
 static void queue_looked(Queue *queue, const Ec2NetworkInterface *record)
 {
     usec_t now = registrar_now(queue->registrar);
@@ -189,6 +214,7 @@ static void queue_looked(Queue *queue, const Ec2NetworkInterface *record)
         else
             looked_absent(queue, r, now);
     }
+    look_at_unknowns(queue, record, now);
 }
 
 void queue_on_looked(const AwsReply *reply, void *userdata)

@@ -19,6 +19,7 @@ typedef struct Interface {
     char *ifname;
     char *network;
     InPrefix prefixes[2]; /* IPv4, IPv6 */
+    bool ipv6;            /* one of IPv6 is its own */
     InAddr own[2];        /* its own addresses by family, never given to anybody */
     InAddr *seen;         /* what EC2 showed on it, but the primary; until registrar_start() */
     size_t n_seen;
@@ -67,6 +68,15 @@ usec_t registrar_now(Registrar *registrar);
 
 /** registrar_touch() - something that is stored has changed: written soon, before who waits is answered */
 void registrar_touch(Registrar *registrar);
+
+/**
+ * registrar_add_unowned() - EC2 shows an address on the interface that nobody knows of
+ * @state: what it is from now on; or it is the interface's own, should that not be known yet
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int registrar_add_unowned(Registrar *registrar, Interface *interface, const InAddr *address,
+                          RegistrationState state, usec_t now);
 
 /** registrar_forget_origin() - it is known where the address is: nobody it was taken from is owed it any more
  */

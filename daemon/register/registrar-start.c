@@ -16,8 +16,8 @@
  * Without the file, because it is damaged or a newer version's, all that is shown counts as stale: pods may
  * be using it, and have the time to say so.
  *
- * Of IPv6 one address is the interface's own, as configured at its creation, and EC2 does not say which:
- * the first that the file does not know is taken for it and left alone.
+ * Of IPv6 one address is the interface's own, unless it was made without, and EC2 does not say which: it is
+ * noted in the file, and at first the first that the file does not know is taken for it and left alone.
  */
 
 #include "register/registrar-private.h"
@@ -136,6 +136,7 @@ int registrar_add_interface(Registrar *registrar, const RegistrarInterface *args
         return -ENOMEM;
     interface->prefixes[0] = args->cidr_block;
     interface->prefixes[1] = args->ipv6_cidr_block;
+    interface->ipv6 = args->ipv6;
     interface->id = strdup(args->network_interface_id);
     interface->ifname = strdup(args->ifname);
     interface->network = strdup(args->network);
@@ -290,16 +291,6 @@ static int registrar_bring_back(Registration *r, const Interface *interface, con
     return registration_move(r, interface->id);
 }
 
-/* Those who had it have ended with their boot. */
-static void registrar_forget_notes(Registrar *registrar)
-{
-    State *notes = state_moved_away(registrar->state);
-
-    for (size_t i = notes ? state_n(notes) : 0; i > 0; i--)
-        if (!streq(state_get(notes, i - 1)->boot_id, registrar->boot_id))
-            state_remove(notes, state_get(notes, i - 1));
-}
-
 /* Nobody wants it, but it has come here, and so nothing is owed to whom it was taken from. */
 static int registrar_adopt_there(Registrar *registrar, Registration *r, const Interface *shown, usec_t now)
 {
@@ -349,12 +340,19 @@ static int registrar_compare(Registrar *registrar, usec_t now)
     return 0;
 }
 
-static int registrar_add_unowned(Registrar *registrar, const Interface *interface, const InAddr *address,
-                                 RegistrationState state, usec_t now)
+int registrar_add_unowned(Registrar *registrar, Interface *interface, const InAddr *address,
+                          RegistrationState state, usec_t now)
 {
     Registration *r;
     int res;
 
+    if (address->family == AF_INET6 && interface->ipv6 && !in_addr_is_set(&interface->own[1])) {
+        interface->own[1] = *address;
+        interface->n_fixed[1]++;
+        res = state_note_own(registrar->state, interface->id, address);
+        registrar->dirty = registrar->dirty || res > 0;
+        return MIN(res, 0);
+    }
     res = state_add(registrar->state, address, interface->id, &r);
     if (res == -EEXIST) /* EC2 shows it on two interfaces for a moment: the first is as good */
         return 0;
@@ -365,30 +363,49 @@ static int registrar_add_unowned(Registrar *registrar, const Interface *interfac
     return registration_set(r, state, "", registrar->boot_id, now);
 }
 
+/* What is noted in the file, and there. */
+static void interface_take_own(const Registrar *registrar, Interface *interface)
+{
+    const InAddr *own = state_find_own(registrar->state, interface->id);
+
+    if (!own || !interface->ipv6 || !interface_take_seen(interface, own))
+        return;
+    interface->own[1] = *own;
+    interface->n_fixed[1]++;
+}
+
 static int registrar_take_rest(Registrar *registrar, Interface *interface, RegistrationState state,
                                usec_t now)
 {
-    bool own_found = false;
     int res;
 
+    interface_take_own(registrar, interface);
     for (size_t i = 0; i < interface->n_seen; i++) {
-        const InAddr *address = &interface->seen[i];
-
-        if (!in_addr_is_set(address))
+        if (!in_addr_is_set(&interface->seen[i]))
             continue;
-        if (address->family == AF_INET6 && !own_found) {
-            own_found = true;
-            interface->own[1] = *address;
-            interface->n_fixed[1]++;
-            continue;
-        }
-        res = registrar_add_unowned(registrar, interface, address, state, now);
+        res = registrar_add_unowned(registrar, interface, &interface->seen[i], state, now);
         if (res < 0)
             return res;
     }
     interface->seen = mfree(interface->seen);
     interface->n_seen = 0;
     return 0;
+}
+
+/* Those who had it have ended with their boot. */
+static void registrar_forget_notes(Registrar *registrar)
+{
+    State *notes = state_moved_away(registrar->state), *own = state_own(registrar->state);
+    const char *id;
+
+    for (size_t i = notes ? state_n(notes) : 0; i > 0; i--)
+        if (!streq(state_get(notes, i - 1)->boot_id, registrar->boot_id))
+            state_remove(notes, state_get(notes, i - 1));
+    for (size_t i = own ? state_n(own) : 0; i > 0; i--) {
+        id = state_get(own, i - 1)->network_interface_id;
+        if (!registrar_interface(registrar, id) && !strlist_contains(&registrar->absent, id))
+            state_remove(own, state_get(own, i - 1));
+    }
 }
 
 int registrar_start(Registrar *registrar)

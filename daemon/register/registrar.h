@@ -36,6 +36,7 @@ typedef struct RegistrarInterface {
     const char *network;
     InPrefix cidr_block;
     InPrefix ipv6_cidr_block;          /* or none */
+    bool ipv6;                         /* it has an IPv6 address of its own */
     const Ec2NetworkInterface *record; /* as EC2 shows it: its addresses now. Borrowed during the call */
 } RegistrarInterface;
 

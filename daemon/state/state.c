@@ -10,7 +10,7 @@
  * (assigned). Whoever makes them agree is above; here is only the memory of it.
  *
  * What has moved away to another node is noted in a state of its own, and what is on interfaces that are not
- * there in this run waits in another one.
+ * there in this run waits in another one. So do the interfaces' own IPv6 addresses.
  */
 
 #include "state/state.h"
@@ -21,6 +21,7 @@ struct State {
     size_t n, n_allocated;
     State *moved_away; /* or NULL */
     State *aside;      /* likewise */
+    State *own;        /* likewise */
 };
 
 static Registration *registration_free(Registration *registration)
@@ -59,6 +60,7 @@ State *state_free(State *state)
     free(state->registrations);
     (void)state_free(state->moved_away);
     (void)state_free(state->aside);
+    (void)state_free(state->own);
     return mfree(state);
 }
 
@@ -282,6 +284,57 @@ bool state_forget_aside(State *state, const InAddr *address)
     if (aside)
         state_remove(state->aside, aside);
     return aside;
+}
+
+/* ------------------------------------------------------------------ interfaces' own addresses */
+
+static Registration *find_own(const State *state, const char *network_interface_id)
+{
+    for (size_t i = 0; state->own && i < state->own->n; i++)
+        if (streq(state->own->registrations[i]->network_interface_id, network_interface_id))
+            return state->own->registrations[i];
+    return NULL;
+}
+
+int state_note_own(State *state, const char *network_interface_id, const InAddr *address)
+{
+    Registration *noted = find_own(state, network_interface_id), *note;
+    int r;
+
+    if (noted ? in_addr_equal(&noted->address, address) : !in_addr_is_set(address))
+        return 0;
+    if (!state->own) {
+        r = state_new(&state->own);
+        if (r < 0)
+            return r;
+    }
+    if (noted)
+        state_remove(state->own, noted);
+    if (!in_addr_is_set(address))
+        return 1;
+    note = state_find(state->own, address);
+    if (note) /* another interface had it */
+        state_remove(state->own, note);
+    r = state_add(state->own, address, network_interface_id, &note);
+    return r < 0 ? r : 1;
+}
+
+State *state_own(const State *state)
+{
+    return state->own;
+}
+
+const InAddr *state_find_own(const State *state, const char *network_interface_id)
+{
+    const Registration *noted = find_own(state, network_interface_id);
+
+    return noted ? &noted->address : NULL;
+}
+
+void state_set_own(State *state, State *own)
+{
+    (void)state_free(state->own);
+    state->own = own;
 }
 
 /* ------------------------------------------------------------------ one registration */

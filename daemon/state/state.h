@@ -120,6 +120,23 @@ Registration *state_find_aside(const State *state, const InAddr *address);
 /** state_forget_aside() - drop one; whether there was one */
 bool state_forget_aside(State *state, const InAddr *address);
 
+/**
+ * state_note_own() - the interface's own IPv6 address, which EC2 does not tell from those assigned to it
+ * @address: AF_UNSPEC: it has none
+ *
+ * Return: 1 when that is news, 0 when it was known, -ENOMEM.
+ */
+int state_note_own(State *state, const char *network_interface_id, const InAddr *address);
+
+/** state_own() - the notes, by address; NULL: none */
+State *state_own(const State *state);
+
+/** state_find_own() - the address noted for an interface, or NULL */
+const InAddr *state_find_own(const State *state, const char *network_interface_id);
+
+/** state_set_own() - the notes from now on; owned by the state */
+void state_set_own(State *state, State *own);
+
 /** state_n(), state_get() - all of them in order of address; indexes move with additions and removals */
 size_t state_n(const State *state);
 Registration *state_get(const State *state, size_t i);

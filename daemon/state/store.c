@@ -6,7 +6,8 @@
  * one address a line so that a person can read it. "since" is in microseconds of CLOCK_REALTIME. "taken_from"
  * is there while an IPv6 address is on its way from another interface, and nobody's for a moment. A second
  * list, "moved_away", has in the same form what is another node's by now, with its last owner here; it is
- * left out when it is empty, and an older version takes no notice of it.
+ * left out when it is empty, and an older version takes no notice of it. So it is with "own", the interfaces'
+ * own IPv6 addresses.
  *
  * It is a memory of who owns what; what EC2 has is asked of EC2. So nothing is lost for ever when the
  * file is: its addresses are released after the cooldown, unless claimed again. A file is believed
@@ -79,9 +80,20 @@ static int encode_list(Buf *buf, const State *state, const State *list, const ch
     return 0;
 }
 
+/* A list that is left out when it is empty. */
+static int encode_more(Buf *buf, const State *state, const State *list, const char *name)
+{
+    const char *separator = "\n";
+
+    if (!list || state_n(list) == 0)
+        return 0;
+    if (buf_printf(buf, "\n],\"%s\":[", name) < 0)
+        return -ENOMEM;
+    return encode_list(buf, state, list, &separator);
+}
+
 char *store_encode(const State *state, const char *instance_id)
 {
-    const State *moved_away = state_moved_away(state);
     const char *separator = "\n";
     _cleanup_buf_ Buf buf = BUF_NULL;
 
@@ -92,9 +104,8 @@ char *store_encode(const State *state, const char *instance_id)
     if (encode_list(&buf, state, state, &separator) < 0 ||
         encode_list(&buf, state, state_aside(state), &separator) < 0)
         return NULL;
-    separator = "\n";
-    if (moved_away && state_n(moved_away) > 0 &&
-        (buf_puts(&buf, "\n],\"moved_away\":[") < 0 || encode_list(&buf, state, moved_away, &separator) < 0))
+    if (encode_more(&buf, state, state_moved_away(state), "moved_away") < 0 ||
+        encode_more(&buf, state, state_own(state), "own") < 0)
         return NULL;
     if (buf_puts(&buf, "\n]}\n") < 0)
         return NULL;
@@ -155,8 +166,8 @@ int store_decode(const char *text, size_t n, const char *instance_id, State **re
 {
     _cleanup_json_ json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     _cleanup_(state_freep) State *state = NULL;
-    json_t *addresses, *moved_away = NULL;
-    State *notes = NULL;
+    json_t *addresses, *moved_away = NULL, *own = NULL;
+    State *notes = NULL, *own_notes = NULL;
     json_int_t version = 0;
     const char *whose;
     int r;
@@ -166,8 +177,8 @@ int store_decode(const char *text, size_t n, const char *instance_id, State **re
         return STORE_E_DAMAGED;
     if (version > STORE_VERSION)
         return STORE_E_NEWER;
-    if (json_unpack(root, "{s:s, s:o, s?o}", "instance_id", &whose, "addresses", &addresses, "moved_away",
-                    &moved_away) < 0)
+    if (json_unpack(root, "{s:s, s:o, s?o, s?o}", "instance_id", &whose, "addresses", &addresses,
+                    "moved_away", &moved_away, "own", &own) < 0)
         return STORE_E_DAMAGED;
     if (!streq(whose, instance_id))
         return STORE_E_FOREIGN;
@@ -177,6 +188,10 @@ int store_decode(const char *text, size_t n, const char *instance_id, State **re
     if (r != 0)
         return r;
     state_set_moved_away(state, notes);
+    r = own ? decode_list(own, &own_notes) : 0;
+    if (r != 0)
+        return r;
+    state_set_own(state, own_notes);
     *ret = TAKE_PTR(state);
     return 0;
 }

@@ -3,10 +3,11 @@
 
 import json
 import os
+import time
 
 import pytest
 from harness import message_ids
-from registering import ASSIGN, ASSIGN6, UNASSIGN, UNASSIGN6, Registering, until
+from registering import ASSIGN, ASSIGN6, ETH1, UNASSIGN, UNASSIGN6, Registering, until
 
 A, B, C = "10.0.10.201", "10.0.10.202", "10.0.10.203"
 V4 = (A, ASSIGN, UNASSIGN)
@@ -108,6 +109,38 @@ def test_late_call_of_a_killed_run(node, address, assign, unassign, when):
     assert node.control.gate_release()
     assert node.put(address, "pod").status == 200
     settled(node, {address: "pod"})
+
+
+def test_late_call_not_asked_again(node):
+    """Likewise, and nobody asks for that address any more: the next look at the interface finds it."""
+    node.control.gate(ASSIGN)
+    held = node.begin("PUT", A, "pod")
+    node.control.gate_reached()
+    node.restart()
+    held.cut_off()
+    assert node.control.gate_release()
+    assert node.put(B, "there").status == 200
+    assert shown(node) == {A, B}
+    time.sleep(0.2)
+    node.control.clear()
+    assert node.put(B, "there").status == 200
+    assert len(node.calls("DescribeNetworkInterfaces")) == 1
+    settled(node, {B: "there"})
+
+
+def test_without_an_ipv6_address_of_its_own(pods):
+    """What is found on it is nobody's, and not the interface's."""
+    with Registering(pods, ETH1 + "ipv6 = no\n", release_cooldown="0s") as node:
+        assert node.eni()["ipv6"] == []
+        node.control.gate(ASSIGN6, when="after")
+        held = node.begin("PUT", V6[0], "pod")
+        node.control.gate_reached()
+        node.daemon.kill()
+        held.cut_off()
+        node.control.gate_release("drop")
+        node.start()
+        settled(node, {})
+        assert node.put(V6[0], "pod").status == 200
 
 
 @pytest.mark.parametrize("k", [1, 2])

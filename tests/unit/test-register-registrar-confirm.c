@@ -334,6 +334,35 @@ static void test_killed_and_given_back(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* What a look shows and nobody knows: released as what is found at a start; not so the interface's own. */
+static void test_found(void **unused _unused_)
+{
+    Asked asked = {0};
+    InAddr own;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    advance(&f, 2 * USEC_PER_MINUTE);
+    put(&f, &asked, "10.0.1.20", "a");
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20 10.0.1.21", "2001:db8::10 2001:db8::21");
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 3);
+    assert_int_equal(find(&f, "10.0.1.21")->state, REGISTRATION_RELEASED);
+    assert_int_equal(find(&f, "2001:db8::21")->state, REGISTRATION_RELEASED);
+    own = address("2001:db8::10");
+    assert_true(in_addr_equal(state_find_own(registrar_state(f.registrar), ENI), &own));
+    settle(&f);
+    assert_int_equal(stored(&f, "10.0.1.21", NULL), 1);
+    advance(&f, 40 * SECOND);
+    unassign_ok(&f);
+    assert_null(find(&f, "10.0.1.21"));
+    assert_int_equal(find(&f, "10.0.1.20")->state, REGISTRATION_WANTED);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_killed_and_given_back),
+        cmocka_unit_test(test_found),
     };
 
     log_set_max_level(LOG_CRIT);

@@ -179,6 +179,60 @@ static void test_interface_missing(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Which IPv6 address is the interface's own is known, whatever was left there and in whatever order. */
+static void test_own_ipv6(void **unused _unused_)
+{
+    for (size_t i = 0; i < 3; i++) {
+        Asked asked = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        f.without_own6 = i == 2;
+        if (!f.without_own6)
+            f.ips6[f.n_ips6++] = address("2001:db8::10");
+        fixture_start(&f);
+        put_on(&f, &asked, "2001:db8::50", "eth1", "pod");
+        settle(&f);
+        assert_int_equal(pending(&f, ASSIGN6), 1);
+        fixture_stop(&f); /* killed, and EC2 did it */
+        asked.wait = registrar_wait_free(asked.wait);
+        fake_aws_forget(f.cloud.aws);
+
+        f.ips6[f.n_ips6++] = address("2001:db8::50");
+        if (i == 1) {
+            f.ips6[0] = f.ips6[1];
+            f.ips6[1] = address("2001:db8::10");
+        }
+        fixture_start(&f);
+        assert_null(find(&f, "2001:db8::10"));
+        assert_int_equal(find(&f, "2001:db8::50")->state, REGISTRATION_RELEASED);
+        put_on(&f, &asked, "2001:db8::10", "eth1", "pod");
+        assert_int_equal(asked.status, i == 2 ? 0 : 409);
+        asked.wait = registrar_wait_free(asked.wait);
+        fixture_done(&f);
+    }
+}
+
+/* Another address is the own one by now: that is believed, and remembered. */
+static void test_own_ipv6_changed(void **unused _unused_)
+{
+    Fixture f;
+
+    fixture_init(&f);
+    f.ips6[f.n_ips6++] = address("2001:db8::10");
+    fixture_start(&f);
+    fixture_stop(&f);
+    f.ips6[0] = address("2001:db8::11");
+    fixture_start(&f);
+    fixture_stop(&f);
+    f.ips6[0] = address("2001:db8::10");
+    f.ips6[f.n_ips6++] = address("2001:db8::11");
+    fixture_start(&f);
+    assert_null(find(&f, "2001:db8::11"));
+    assert_int_equal(find(&f, "2001:db8::10")->state, REGISTRATION_RELEASED);
+    fixture_done(&f);
+}
+
 /* Taken over while EC2 was asked for the first owner: the newer one was answered, and is remembered. */
 static void test_killed_when_taken_over(void **unused _unused_)
 {
@@ -303,7 +357,6 @@ static void test_start_changes_nothing(void **unused _unused_)
     Fixture f;
 
     fixture_init(&f);
-    f.ips6[f.n_ips6++] = address("2001:db8::10");
     fixture_start(&f);
     assert_int_equal(state_n(registrar_state(f.registrar)), 0);
     assert_int_equal(fake_clock_next(), USEC_INFINITY);
@@ -434,6 +487,8 @@ int main(void)
         cmocka_unit_test(test_restart_fresh),
         cmocka_unit_test(test_killed_while_moving),
         cmocka_unit_test(test_interface_missing),
+        cmocka_unit_test(test_own_ipv6),
+        cmocka_unit_test(test_own_ipv6_changed),
         cmocka_unit_test(test_killed_when_taken_over),
         cmocka_unit_test(test_reboot),
         cmocka_unit_test(test_bad_files),

@@ -40,6 +40,13 @@ static State *sample(void)
     r = add(state, "10.0.1.23", REGISTRATION_WANTED, "away", true);
     assert_int_equal(state_note_moved_away(state, r, 1790000000000002), 0);
     state_remove(state, r);
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const own[] = {"2001:db8::1", "2001:db8::1", "2001:db8::2"};
+        InAddr address;
+
+        assert_int_equal(in_addr_parse(own[i], &address), 0);
+        assert_int_equal(state_note_own(state, "eni-1", &address), i != 1);
+    }
     return state;
 }
 
@@ -74,6 +81,9 @@ static void test_round_trip(void **unused _unused_)
     assert_string_equal(r->owner, "away");
     assert_string_equal(r->boot_id, "boot");
     assert_int_equal(r->since, 1790000000000002);
+    assert_int_equal(state_n(state_own(again)), 1);
+    assert_true(in_addr_equal(state_find_own(again, "eni-1"), state_find_own(state, "eni-1")));
+    assert_null(state_find_own(again, "eni-2"));
 }
 
 /* What waits for its interface is stored as it is; but of an address the one that is there counts. */

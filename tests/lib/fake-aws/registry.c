@@ -26,8 +26,11 @@ void fixture_show(Fixture *fixture, const char *text)
 static void fixture_add(Fixture *fixture, const char *id, const char *ifname,
                         const Ec2NetworkInterface *record)
 {
-    RegistrarInterface interface = {
-        .network_interface_id = id, .ifname = ifname, .network = ifname, .record = record};
+    RegistrarInterface interface = {.network_interface_id = id,
+                                    .ifname = ifname,
+                                    .network = ifname,
+                                    .ipv6 = !fixture->without_own6,
+                                    .record = record};
 
     assert_int_equal(in_prefix_parse("10.0.1.0/24", &interface.cidr_block), 0);
     assert_int_equal(in_prefix_parse("2001:db8::/64", &interface.ipv6_cidr_block), 0);

@@ -24,6 +24,7 @@ typedef struct Fixture {
     size_t n_ips;
     InAddr ips6[4];
     size_t n_ips6;
+    bool without_own6; /* interfaces have no IPv6 address of their own */
     bool without_eth1; /* it has failed at the next start */
 } Fixture;
 
