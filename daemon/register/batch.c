@@ -97,10 +97,12 @@ static void survey_registration(Survey *survey, const Registration *r, const Bat
         survey->due = MIN(survey->due, r->not_before);
     } else if (r->doubt == REGISTRATION_DOUBT_TAKEN) {
         survey->taken = true;
+    } else if (wants_look(r) && rules->looks_from > now) {
+        survey->due = MIN(survey->due, rules->looks_from);
     } else if (wants_look(r)) {
         survey->doubted = true;
     } else if (r->doubt == REGISTRATION_DOUBT_CONFLICT) {
-        survey->conflict = true;
+        survey->conflict = !rules->moving;
     } else if (wants_assign(r)) {
         survey_wanted(survey, r);
     } else {
@@ -267,6 +269,18 @@ int batch_next(const State *state, const char *network_interface_id, const Batch
     *ret_due = survey.due;
     assert(ret->n > 0);
     return 0;
+}
+
+bool batch_is_waited_for(const State *state, const char *network_interface_id, bool with_looks, usec_t now)
+{
+    for (size_t i = 0; i < state_n(state); i++) {
+        const Registration *r = state_get(state, i);
+
+        if (is_of_interface(r, network_interface_id) && r->not_before <= now &&
+            (wants_assign(r) || (with_looks && wants_look(r))))
+            return true;
+    }
+    return false;
 }
 
 void batch_done(Batch *batch)

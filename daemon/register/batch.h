@@ -30,6 +30,8 @@ typedef struct BatchRules {
     usec_t stale_grace;
     unsigned ipv4_room; /* addresses the interface can still take; UINT_MAX: unknown */
     unsigned ipv6_room;
+    usec_t looks_from; /* CLOCK_REALTIME: no look before */
+    bool moving;       /* a move is under way already */
 } BatchRules;
 
 /**
@@ -45,6 +47,9 @@ typedef struct BatchRules {
  */
 int batch_next(const State *state, const char *network_interface_id, const BatchRules *rules, usec_t now,
                Batch *ret, usec_t *ret_due);
+
+/** batch_is_waited_for() - whether something could be assigned at once, or with_looks be looked at */
+bool batch_is_waited_for(const State *state, const char *network_interface_id, bool with_looks, usec_t now);
 
 /**
  * batch_culprits() - which addresses a refused call's message names

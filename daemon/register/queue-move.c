@@ -90,31 +90,37 @@ static void on_moved(const Move6Result *result, void *userdata)
     Queue *queue = userdata;
     _cleanup_(freep) Registration **all = NULL;
     _cleanup_batch_ Batch batch = BATCH_NULL;
-    size_t n = queue->batch.n, i = 0;
+    bool beside = queue->moving.n > 0;
+    const Batch *moved = beside ? &queue->moving : &queue->batch;
+    size_t n = moved->n, i = 0;
     bool together = is_refused_together(result, n);
 
     /* The batch comes back without those that went elsewhere; the outcomes are those of all. */
     all = calloc(n, sizeof(*all));
     if (all)
-        memcpy(all, queue->batch.registrations, n * sizeof(*all));
-    batch = queue_take_batch(queue);
+        memcpy(all, moved->registrations, n * sizeof(*all));
+    batch = queue_take_moving(queue);
     for (size_t j = 0; j < batch.n; j++) {
         while (all && all[i] != batch.registrations[j])
             i++;
         /* Without memory nothing is known, and it goes out again. */
         moved_one(queue, batch.registrations[j], all ? result->outcomes[i++] : MOVE6_FREE, result, together);
     }
-    queue_call_ended(queue);
+    if (beside)
+        queue_kick(queue);
+    else
+        queue_call_ended(queue);
 }
 
 /* On disk before it is done: a daemon that is killed between taking and assigning has to know of it. */
 static void on_taking(const char *holder, const Move6Outcome *outcomes, void *userdata)
 {
     const Queue *queue = userdata;
+    const Batch *batch = queue->moving.n > 0 ? &queue->moving : &queue->batch;
 
-    for (size_t i = 0; i < queue->batch.n; i++)
+    for (size_t i = 0; i < batch->n; i++)
         if (outcomes[i] == MOVE6_REFUSED)
-            (void)replace_string(&queue->batch.registrations[i]->taken_from, holder);
+            (void)replace_string(&batch->registrations[i]->taken_from, holder);
     queue->registrar->dirty = true;
     waits_write(queue->registrar);
 }

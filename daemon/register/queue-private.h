@@ -20,12 +20,15 @@ struct Queue {
     Registrar *registrar;
     Interface *interface;
     QueueState state;
-    Batch batch; /* of the call */
+    Batch batch;  /* of the call */
+    Batch moving; /* of a move that goes on while other calls are made */
     AwsCall *call;
     Move6 *move;
     sd_event_source *defer;
     sd_event_source *timer;
     usec_t timer_at;       /* CLOCK_REALTIME; USEC_INFINITY: not armed */
+    usec_t began;          /* CLOCK_MONOTONIC: of the call */
+    usec_t looks_from;     /* likewise: the next look */
     bool full[2];          /* EC2 said so, by family: make room first */
     bool refresh;          /* look at the interface, when there is nothing else to do */
     unsigned next_suspect; /* number of the next half */
@@ -39,6 +42,9 @@ struct Queue {
  * Return: the batch without those; released by the caller.
  */
 Batch queue_take_batch(Queue *queue);
+
+/** queue_take_moving() - likewise, of the move, which may have gone on beside other calls */
+Batch queue_take_moving(Queue *queue);
 
 /** queue_call_ended() - look for the next call, from the loop */
 void queue_call_ended(Queue *queue);

@@ -11,6 +11,9 @@
  * several calls, or giving back what such a move has taken. The registrations of a call are marked in_flight,
  * which keeps them in memory and out of other queues' batches; what is wanted of them may change meanwhile.
  *
+ * What is to be assigned waits for another call of that kind, but not long for the others, which EC2 may put
+ * off for their rate alone: a look is put off in turn, and a move goes on beside.
+ *
  * How a call ends for each of its registrations is told to the registrar: assigned, failed, released,
  * lost (of a look: queue-look.c; of moves of IPv6 and giving back: queue-move.c). A refusal for the sake of
  * one address does not touch the others: they are as they were, and so go out again.
@@ -29,6 +32,8 @@
 #define CALL_TIMEOUT  (60 * USEC_PER_SEC)
 #define MEMORY_PAUSE  USEC_PER_SEC
 #define CONFLICTS_MAX 3u
+/* So long what is to be assigned waits for a look or a move; and then a look is put off. */
+#define PATIENCE (3 * USEC_PER_SEC)
 /* While an address is on its way from a full interface to another one of the node. */
 #define LEAVING_PAUSE (USEC_PER_SEC / 4)
 
@@ -49,8 +54,67 @@ static unsigned family_index(int family)
     return family == AF_INET6;
 }
 
+static int on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+    Queue *queue = userdata;
+
+    queue->timer = sd_event_source_disable_unref(queue->timer);
+    queue->timer_at = USEC_INFINITY;
+    queue_kick(queue);
+    return 0;
+}
+
+/* due: CLOCK_REALTIME, USEC_INFINITY: never */
+static void queue_arm(Queue *queue, usec_t due, usec_t now)
+{
+    if (due == queue->timer_at)
+        return;
+
+    queue->timer = sd_event_source_disable_unref(queue->timer);
+    queue->timer_at = USEC_INFINITY;
+    if (due == USEC_INFINITY)
+        return;
+    if (sd_event_add_time_relative(queue->registrar->event, &queue->timer, CLOCK_MONOTONIC,
+                                   due > now ? due - now : 0, 0, on_timer, queue) < 0)
+        return;
+    (void)sd_event_source_set_description(queue->timer, "register-queue-timer");
+    queue->timer_at = due;
+}
+
+static void queue_rest(Queue *queue, usec_t due, usec_t now)
+{
+    queue_set_state(queue, QUEUE_IDLE);
+    queue_arm(queue, due, now);
+}
+
+/* Something may wait for a call that takes long, and need not. */
+static void queue_hurry(Queue *queue)
+{
+    bool moves = queue->batch.action == BATCH_MOVE, looks = queue->batch.action == BATCH_LOOK;
+    usec_t now = registrar_now(queue->registrar), age = time_monotonic() - queue->began;
+    _cleanup_batch_ Batch batch = BATCH_NULL;
+
+    if (!(moves || looks) || !batch_is_waited_for(queue->registrar->state, queue->interface->id, moves, now))
+        return;
+    if (age < PATIENCE) {
+        queue_arm(queue, time_add(now, PATIENCE - age), now);
+        return;
+    }
+    if (moves) {
+        queue->moving = queue->batch;
+        queue->batch = BATCH_NULL;
+    } else {
+        /* It changes nothing, and what it was to tell is in doubt as before. */
+        queue->looks_from = time_add(time_monotonic(), PATIENCE);
+        batch = queue_take_batch(queue);
+    }
+    queue_call_ended(queue);
+}
+
 void queue_kick(Queue *queue)
 {
+    if (queue->state == QUEUE_CALLING)
+        queue_hurry(queue);
     if (queue->state != QUEUE_IDLE)
         return;
     queue_set_state(queue, QUEUE_GATHERING);
@@ -68,14 +132,12 @@ void queue_refresh(Queue *queue)
 
 /* ------------------------------------------------------------------ the end of a call */
 
-Batch queue_take_batch(Queue *queue)
+static Batch queue_take(const Queue *queue, Batch *from)
 {
-    Batch batch = queue->batch;
+    Batch batch = *from;
     size_t n = 0;
 
-    queue->batch = BATCH_NULL;
-    queue->call = aws_call_free(queue->call);
-    queue->move = move6_free(queue->move);
+    *from = BATCH_NULL;
     for (size_t i = 0; i < batch.n; i++) {
         Registration *r = batch.registrations[i];
 
@@ -87,6 +149,18 @@ Batch queue_take_batch(Queue *queue)
     }
     batch.n = n;
     return batch;
+}
+
+Batch queue_take_batch(Queue *queue)
+{
+    queue->call = aws_call_free(queue->call);
+    return queue_take(queue, &queue->batch);
+}
+
+Batch queue_take_moving(Queue *queue)
+{
+    queue->move = move6_free(queue->move);
+    return queue_take(queue, queue->moving.n > 0 ? &queue->moving : &queue->batch);
 }
 
 void queue_call_ended(Queue *queue)
@@ -367,11 +441,14 @@ static usec_t queue_deadline(const Queue *queue, const Batch *batch)
 static int queue_gather(const Queue *queue, usec_t now, Batch *ret, usec_t *ret_due)
 {
     const Registrar *registrar = queue->registrar;
+    usec_t monotonic = time_monotonic();
     const BatchRules rules = {
         .release_cooldown = registrar->options.release_cooldown,
         .stale_grace = registrar->options.stale_grace,
         .ipv4_room = queue->full[0] ? 0 : registrar_room(registrar, queue->interface, AF_INET),
         .ipv6_room = queue->full[1] ? 0 : registrar_room(registrar, queue->interface, AF_INET6),
+        .looks_from = queue->looks_from > monotonic ? time_add(now, queue->looks_from - monotonic) : 0,
+        .moving = queue->moving.n > 0,
     };
 
     return batch_next(registrar->state, queue->interface->id, &rules, now, ret, ret_due);
@@ -499,33 +576,6 @@ static int queue_begin(Queue *queue, Batch *batch)
     }
 }
 
-static int on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
-{
-    Queue *queue = userdata;
-
-    queue->timer = sd_event_source_disable_unref(queue->timer);
-    queue->timer_at = USEC_INFINITY;
-    queue_kick(queue);
-    return 0;
-}
-
-static void queue_rest(Queue *queue, usec_t due, usec_t now)
-{
-    queue_set_state(queue, QUEUE_IDLE);
-    if (due == queue->timer_at)
-        return;
-
-    queue->timer = sd_event_source_disable_unref(queue->timer);
-    queue->timer_at = USEC_INFINITY;
-    if (due == USEC_INFINITY)
-        return;
-    if (sd_event_add_time_relative(queue->registrar->event, &queue->timer, CLOCK_MONOTONIC,
-                                   due > now ? due - now : 0, 0, on_timer, queue) < 0)
-        return;
-    (void)sd_event_source_set_description(queue->timer, "register-queue-timer");
-    queue->timer_at = due;
-}
-
 static int queue_next(Queue *queue, usec_t now, usec_t *ret_due)
 {
     _cleanup_batch_ Batch batch = BATCH_NULL;
@@ -544,6 +594,7 @@ static int queue_next(Queue *queue, usec_t now, usec_t *ret_due)
 
     batch_set_in_flight(&batch, true);
     queue->batch = batch;
+    queue->began = time_monotonic();
     batch = BATCH_NULL;
     queue_set_state(queue, QUEUE_CALLING);
     return 0;
@@ -598,5 +649,6 @@ Queue *queue_free(Queue *queue)
     (void)move6_free(queue->move);
     (void)aws_call_free(queue->call);
     batch_done(&queue->batch);
+    batch_done(&queue->moving);
     return mfree(queue);
 }

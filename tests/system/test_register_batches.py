@@ -282,3 +282,30 @@ def test_throttled_until_the_deadline(node):
     assert second.reply(timeout=90).status == 200
     assert node.put(A).status == 200
     assert node.in_ec2() == {A, B}
+
+
+def test_throttled_look_is_put_off(node):
+    """Somebody registers his address again, and describes are refused for their rate; others are not."""
+    assert node.put(A).status == 200
+    time.sleep(0.2)
+    node.control.faults({"action": "DescribeNetworkInterfaces", "n": 0, "do": "throttle"})
+    again = node.begin("PUT", A)
+    until(lambda: node.calls("DescribeNetworkInterfaces"), "a look at the interface")
+    assert node.put(B).status == 200
+    assert not select.select([again], [], [], 0)[0]
+    node.control.faults()
+    assert again.reply().status == 200
+
+
+def test_throttled_move_goes_on_beside(pods, node):
+    """Another node's IPv6 address is on its way here, and assigning such is refused for its rate."""
+    with Registering(pods) as holder:
+        assert holder.put(V6[0]).status == 200
+        node.control.faults({"action": ASSIGN6, "k": 2, "n": 0, "do": "throttle"})
+        moving = node.begin("PUT", V6[0])
+        until(lambda: len(node.calls(ASSIGN6)) >= 2, "the refusal")
+        assert node.put(B).status == 200
+        assert not select.select([moving], [], [], 0)[0]
+        node.control.faults()
+        assert moving.reply().status == 200
+        assert V6[0] in node.in_ec2_6() and V6[0] not in holder.in_ec2_6()

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What is to be assigned does not wait long for a look or a move, which EC2 may put off for minutes. */
+
+#include "lib/fake-aws/registry.h"
+#include "util/log.h"
+
+#define UNASSIGN6 "UnassignIpv6Addresses"
+
+static FakeCall *assigning(const Fixture *f, const char *text)
+{
+    return fake_aws_pending_with(f->cloud.aws, ASSIGN6, "Ipv6Addresses.1", text);
+}
+
+/* An address was registered a while ago, and is asked for again. */
+static void begin_look(Fixture *f, Asked *asked)
+{
+    fixture_init(f);
+    fixture_start(f);
+    register_ok(f, "10.0.1.20", "a");
+    advance(f, 2 * USEC_PER_MINUTE);
+    put(f, asked, "10.0.1.20", "a");
+    settle(f);
+    assert_int_equal(pending(f, DESCRIBE), 1);
+}
+
+static void test_look_is_put_off(void **unused _unused_)
+{
+    Asked asked = {0}, other = {0};
+    Fixture f;
+
+    begin_look(&f, &asked);
+    advance(&f, 2 * SECOND);
+    put(&f, &other, "10.0.1.21", "b");
+    settle(&f);
+    assert_int_equal(pending(&f, DESCRIBE), 1);
+    assert_int_equal(pending(&f, NULL), 1);
+    advance(&f, 2 * SECOND);
+    assert_int_equal(pending(&f, DESCRIBE), 0);
+    assign_ok(&f);
+    assert_int_equal(other.status, 200);
+    assert_int_equal(asked.status, 0);
+    /* It comes later, and is not put off for nobody. */
+    assert_int_equal(pending(&f, NULL), 0);
+    advance(&f, 4 * SECOND);
+    assert_int_equal(pending(&f, DESCRIBE), 1);
+    advance(&f, 20 * SECOND);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20 10.0.1.21", "");
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* It has taken long already when somebody comes. */
+static void test_look_is_put_off_at_once(void **unused _unused_)
+{
+    Asked asked = {0}, other = {0};
+    Fixture f;
+
+    begin_look(&f, &asked);
+    advance(&f, 10 * SECOND);
+    put(&f, &other, "10.0.1.21", "b");
+    settle(&f);
+    assign_ok(&f);
+    assert_int_equal(other.status, 200);
+    asked.wait = registrar_wait_free(asked.wait);
+    fixture_done(&f);
+}
+
+/* Another node has 2001:db8::20, and 2001:db8::30 is wanted after it: two moves, one after the other. */
+static void begin_move(Fixture *f, Asked *asked, Asked *next)
+{
+    fixture_init(f);
+    begin_conflict(f, asked);
+    put_on(f, next, "2001:db8::30", "eth1", "pod");
+    settle(f);
+    look_answer(f, "eni-9", "", "2001:db8::20");
+    cloud_answer(&f->cloud, UNASSIGN6);
+    settle(f);
+    assert_int_equal(pending(f, ASSIGN6), 1);
+}
+
+static void test_move_goes_on(void **unused _unused_)
+{
+    Asked asked = {0}, next = {0}, other = {0};
+    Fixture f;
+
+    begin_move(&f, &asked, &next);
+    put(&f, &other, "10.0.1.21", "b");
+    settle(&f);
+    assert_int_equal(pending(&f, ASSIGN), 0);
+    advance(&f, 4 * SECOND);
+    assign_ok(&f);
+    assert_int_equal(other.status, 200);
+    fake_call_fail(assigning(&f, "2001:db8::30"), "InvalidIPAddress.InUse",
+                   "Address 2001:db8::30 is in use.");
+    settle(&f);
+    /* One move at a time. */
+    assert_int_equal(asked.status, 0);
+    assert_int_equal(pending(&f, NULL), 1);
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(asked.status, 200);
+    look_answer(&f, "eni-9", "", "2001:db8::30");
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    assign6_ok(&f, "2001:db8::30");
+    assert_int_equal(next.status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* It ends while another call is under way, and fails: each is told what is his. */
+static void test_move_fails_beside(void **unused _unused_)
+{
+    Asked asked = {0}, next = {0};
+    Registration r;
+    Fixture f;
+
+    begin_move(&f, &asked, &next);
+    advance(&f, 4 * SECOND);
+    fake_call_fail(assigning(&f, "2001:db8::20"), "UnauthorizedOperation", "no");
+    settle(&f);
+    assert_true(fake_call_has(assigning(&f, "2001:db8::20"), "NetworkInterfaceId", "eni-9"));
+    fake_call_answer(assigning(&f, "2001:db8::20"), "<networkInterfaceId>eni-9</networkInterfaceId>");
+    settle(&f);
+    assert_int_equal(asked.status, 502);
+    assert_int_equal(next.status, 0);
+    assert_int_equal(stored(&f, "2001:db8::20", &r), 0);
+    assign6_ok(&f, "2001:db8::30");
+    assert_int_equal(next.status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* Freed with both under way. */
+static void test_freed(void **unused _unused_)
+{
+    Asked asked = {0}, next = {0};
+    Fixture f;
+
+    begin_move(&f, &asked, &next);
+    advance(&f, 4 * SECOND);
+    assert_int_equal(pending(&f, ASSIGN6), 2);
+    fixture_stop(&f);
+    asked.wait = registrar_wait_free(asked.wait);
+    next.wait = registrar_wait_free(next.wait);
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_look_is_put_off), cmocka_unit_test(test_look_is_put_off_at_once),
+        cmocka_unit_test(test_move_goes_on),    cmocka_unit_test(test_move_fails_beside),
+        cmocka_unit_test(test_freed),
+    };
+
+    log_set_max_level(LOG_CRIT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
