@@ -136,6 +136,9 @@ def _may_be_refused(state, event, ifname, around) -> bool:
     """Whether a request to register may be answered as it was."""
     if event.answer == 507:
         return around.room.may_be_full(around.address, (event.node, ifname)) or around.refused
+    memory = state.memory[event.node]
+    if event.answer == 409 and event.code == "busy" and memory and not _is_held(memory, ifname):
+        return True  # what was asked for it before has to be found out first
     if event.answer == 409 and event.code in ("superseded", "released", "busy"):
         return around.here
     if event.answer in (409, 502):
@@ -401,6 +404,8 @@ class Model:
     def _expire(self, address, state, now, room):
         for node, memory in enumerate(state.memory):
             if memory is None:
+                if state.place and state.place[0] == node:
+                    yield state.remember(node, Memory(RELEASED, "", state.place[1]))  # a look has found it
                 if state.place is None:
                     # a pod has it still that did not get it while it was elsewhere
                     owners, ifname = self._having.get((address, node), ((), ""))
