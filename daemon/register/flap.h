@@ -10,21 +10,22 @@
 #define FLAP_WINDOW    USEC_PER_MINUTE /* within this time */
 #define FLAP_PAUSE     USEC_PER_SEC /* before the first fetch that is too much, doubled with each further one */
 #define FLAP_PAUSE_MAX (30 * USEC_PER_SEC)
-#define FLAP_ENTRIES   64
+#define FLAP_ENTRIES   2048u /* a node has 1500 at most: 15 interfaces, each 50 of IPv4 and 50 of IPv6 */
 
 typedef struct FlapEntry {
-    InAddr address; /* none: unused */
-    usec_t at;      /* of the last event */
-    usec_t first;   /* fetch of this window */
+    InAddr address;
+    usec_t at;    /* of the last event */
+    usec_t first; /* fetch of this window */
     unsigned n_fetches;
     usec_t reclaimed; /* when it was last wanted again; 0: never */
     usec_t until;     /* the next fetch waits so long */
     bool lost;        /* went away, and was not fetched since */
 } FlapEntry;
 
-/* Oldest entries give way to new ones: what fights has new events all the time. */
+/* Starts as zero. Large: what was never used of it takes no memory, unless it is written to. */
 typedef struct Flap {
-    FlapEntry entries[FLAP_ENTRIES];
+    size_t n_entries;
+    FlapEntry entries[FLAP_ENTRIES]; /* by address */
 } Flap;
 
 /** flap_lost() - the address has moved to another node; times are CLOCK_MONOTONIC */
