@@ -16,6 +16,7 @@
 #include "manager-private.h"
 #include "nodeadm.h"
 #include "serve.h"
+#include "state/store.h"
 #include "util/message-ids.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -131,9 +132,38 @@ static int spec_add_address(LinkSpec *spec, const InAddr *address, unsigned leng
     return 0;
 }
 
-static int spec_set_addresses(LinkSpec *spec, const DesiredEni *desired, const Ec2NetworkInterface *eni)
+/*
+ * The interface's own address, or none. EC2 does not say which it is, nor that it shows it first, and those
+ * of pods must not come on the host. So it is the first that is not registered for a pod, as for the
+ * registrar; without the file, the first.
+ */
+static int find_own_ipv6(const Manager *manager, const Ec2NetworkInterface *eni, InAddr *ret)
 {
-    InAddr first = in_prefix_first(&desired->cidr_block), gateway;
+    _cleanup_(state_freep) State *state = NULL;
+    _cleanup_(freep) char *path = NULL;
+    int r;
+
+    *ret = IN_ADDR_NULL;
+    if (eni->n_ipv6_addresses == 0)
+        return 0;
+    if (asprintf(&path, "%s/addresses.json", manager->options.state_dir) < 0) {
+        path = NULL; /* undefined after a failure */
+        return -ENOMEM;
+    }
+    r = store_load(path, manager->metadata->instance_id, &state);
+    if (r == -ENOMEM)
+        return r;
+
+    for (size_t i = 0; i < eni->n_ipv6_addresses && !in_addr_is_set(ret); i++)
+        if (!state || !state_find(state, &eni->ipv6_addresses[i]))
+            *ret = eni->ipv6_addresses[i];
+    return 0;
+}
+
+static int spec_set_addresses(LinkSpec *spec, const Manager *manager, const DesiredEni *desired,
+                              const Ec2NetworkInterface *eni)
+{
+    InAddr first = in_prefix_first(&desired->cidr_block), gateway, own;
     int r;
 
     if (!desired->host_address)
@@ -148,12 +178,13 @@ static int spec_set_addresses(LinkSpec *spec, const DesiredEni *desired, const E
         if (r < 0)
             return r;
     }
-    if (eni->n_ipv6_addresses > 0 && desired->ipv6) {
-        r = in_addr_parse(IPV6_ROUTER, &gateway);
-        if (r == 0)
-            r = spec_add_address(spec, &eni->ipv6_addresses[0], desired->ipv6_cidr_block.length, &gateway);
-    }
-    return r;
+    if (!desired->ipv6)
+        return 0;
+    r = find_own_ipv6(manager, eni, &own);
+    if (r < 0 || !in_addr_is_set(&own))
+        return r;
+    r = in_addr_parse(IPV6_ROUTER, &gateway);
+    return r < 0 ? r : spec_add_address(spec, &own, desired->ipv6_cidr_block.length, &gateway);
 }
 
 /* EC2 has shown it attached, and in this boot it has been up: it is here, or with a pod. */
@@ -187,7 +218,7 @@ static int interface_make_spec(Interface *interface, const Ec2NetworkInterface *
     if (r == 0 && !streq(desired->network, desired->ifname))
         r = strlist_append(&spec.altnames, desired->network);
     if (r == 0)
-        r = spec_set_addresses(&spec, desired, eni);
+        r = spec_set_addresses(&spec, interface->manager, desired, eni);
     if (r < 0) {
         link_spec_done(&spec);
         return r;
