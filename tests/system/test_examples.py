@@ -19,6 +19,7 @@ from registering import until
 
 EXAMPLES = pathlib.Path("conf/examples")
 SOCKET = "/run/multus-eks/multus-eks.sock"
+SELF_REGISTERED = "oam-self-registered"
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
 
@@ -59,13 +60,25 @@ def test_is_yaml_with_kind_and_name(path):
 def test_network(document):
     """The list is one that the plugin takes, for the interface that the plugin before it names."""
     config = json.loads(document["spec"]["config"])
-    first, ours = config["plugins"]
     assert config["name"] == document["metadata"]["name"]
+    if config["name"] == SELF_REGISTERED:
+        assert [plugin["type"] for plugin in config["plugins"]] == ["ipvlan"]
+        return
+    first, ours = config["plugins"]
     assert (first["type"], ours["type"]) == ("ipvlan", "multus-eks-ip")
     with pytest.raises(PluginError) as raised:
         invoke("ADD", {**ours, "cniVersion": config["cniVersion"], "name": config["name"]},
                {"CNI_CONTAINERID": "a", "CNI_IFNAME": "net1", "CNI_NETNS": "/proc/self/ns/net"})
     assert "no prevResult" in raised.value.message  # everything before that was right
+
+
+@pytest.mark.parametrize("name", ["init-container.yaml", "sidecar.yaml"])
+def test_who_registers_himself(name):
+    """His network has no plugin that registers the same address and gives it back for another owner."""
+    annotations = documents(name)[0]["metadata"]["annotations"]
+    network, = json.loads(annotations["k8s.v1.cni.cncf.io/networks"])
+    assert network["name"] == SELF_REGISTERED
+    assert SELF_REGISTERED in [document["metadata"]["name"] for document in documents("networks.yaml")]
 
 
 def test_init_container(daemon):
