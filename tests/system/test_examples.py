@@ -174,6 +174,64 @@ def test_sidecar_leaves_what_another_has(daemon, runtime, sidecar):
     assert sidecar.poll() is None
 
 
+@pytest.fixture
+def turns(daemon, tmp_path):
+    """
+    The sidecar where no second passes: how many it had slept before each request. After the fifth, the pod
+    has one more address.
+    """
+    log = tmp_path / "log"
+    for name, text in (("curl", f'echo curl >>{log}\nexec {shutil.which("curl")} "$@"'),
+                       ("sleep", f'echo "sleep $1" >>{log}'),
+                       ("ip", "echo 2: net1 inet 10.0.10.130/24 scope global net1\n"
+                              f"[ $(grep -c sleep {log}) -lt 5 ] ||"
+                              " echo 2: net1 inet 10.0.10.131/24 scope global net1")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    log.touch()
+    script = script_of(container("sidecar.yaml", "initContainers", "addresses")["command"], daemon)
+
+    def run(n_sleeps):
+        process = subprocess.Popen(script, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env={"OWNER": "uid-1", "PATH": f"{tmp_path}:/usr/bin:/bin"})
+        try:
+            wait_for(daemon, lambda: log.read_text().count("sleep 1\n") >= n_sleeps)
+        finally:
+            process.kill()
+            process.wait()
+        lines = log.read_text().splitlines()
+        return [lines[:i].count("sleep 1") for i, line in enumerate(lines) if line == "curl"]
+
+    return run
+
+
+def asked(daemon) -> list:
+    """The last parts of the addresses in each request."""
+    return [{item["address"].rpartition(".")[2] for item in body["addresses"]}
+            for _method, _path, body in daemon.requests]
+
+
+def test_sidecar_asks_once(daemon, turns):
+    """What is registered is not asked for again."""
+    assert turns(20) == [0, 5]
+    assert asked(daemon) == [{"130"}, {"131"}]
+
+
+@pytest.mark.parametrize("status, code", [(409, "reserved"), (422, "not_in_subnet"), (507, "address_limit")])
+def test_sidecar_backs_off(daemon, turns, status, code):
+    """From what is refused, up to a minute. What is new does not wait for that."""
+    daemon.refuse["10.0.10.130"] = status, error(code, "no")
+    assert turns(124)[:9] == [0, 1, 3, 5, 7, 15, 31, 63, 123]
+    assert asked(daemon)[:6] == [{"130"}] * 3 + [{"131"}] + [{"130", "131"}] * 2
+    assert set(daemon.addresses) == {"10.0.10.131"}
+
+
+def test_sidecar_backs_off_altogether(daemon, turns):
+    """From a daemon that serves it nothing, which a new address makes no better."""
+    daemon.everything = 403, error("forbidden", "no")
+    assert turns(70)[:6] == [0, 1, 3, 5, 13, 29]
+
+
 # -- a floating address ----------------------------------------------------
 
 def range_of(document) -> set:
