@@ -18,6 +18,7 @@ from watching import Watching, veth
 ELSEWHERE = "subnet-0000000000000a002"
 V4, V6 = "10.0.10.200", "2001:db8:e2c:10::200"
 FULL = {V4: f"{V4}/24", V6: f"{V6}/64"}
+SOON, TRIES = 10, 20  # ms from the 200 to the answer, and how often that is tried
 EACH = pytest.mark.parametrize("address, assign", [(V4, ASSIGN), (V6, ASSIGN6)])
 
 
@@ -62,9 +63,7 @@ def answer(pending) -> int:
 def assert_answered_from(probe, registered, end=1 << 63):
     """From the 200 on echoes are answered, and already the first one sent after it, however soon that was."""
     assert len(probe.answered(registered, end)) > probe.asked(registered, end) * 0.9 > 20
-    sent, got = probe.first(registered)
-    assert got
-    print(f"sent {(sent - registered) / 1e6:.2f} ms after the 200, answered {(got - sent) / 1e6:.2f} ms on")
+    assert probe.first(registered)[1]
 
 
 @EACH
@@ -91,6 +90,29 @@ def test_from_the_answer_on(host, node, address, assign):
     assert probe.asked(end=lost) > 20 and not probe.answered(end=lost)
     assert_answered_from(probe, registered, given_back)
     assert probe.asked(released) > 20 and not probe.answered(released)
+
+
+@EACH
+def test_how_soon(host, node, address, assign):
+    """
+    It is answered within 10 ms of the 200. The machine may be busy with others: one try of several has to do
+    it, but in none may an echo that was sent after the 200 be lost.
+    """
+    ready_pod(node, FULL[address])
+    took = []
+    while not took or (min(took) >= SOON and len(took) < TRIES):
+        with Probe(host, address) as probe:
+            assert not answers(host, address)
+            registered = answer(node.begin("PUT", address))
+            assert answers(host, address)
+        answered = probe.first(registered)[1]
+        assert answered
+        took.append((answered - registered) / 1e6)
+        print(f"answered {took[-1]:.2f} ms after the 200")
+        assert node.delete(address).status == 200
+        node.wait_empty()
+    assert min(took) < SOON, took
+    assert len(node.calls(assign)) == len(took)
 
 
 @EACH
