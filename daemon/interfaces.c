@@ -134,13 +134,14 @@ static int spec_add_address(LinkSpec *spec, const InAddr *address, unsigned leng
 
 /*
  * The interface's own address, or none. EC2 does not say which it is, nor that it shows it first, and those
- * of pods must not come on the host. So it is the first that is not registered for a pod, as for the
- * registrar; without the file, the first.
+ * of pods must not come on the host. So it is what the registrar has noted, or the first that is not
+ * registered for a pod; without the file, the first.
  */
 static int find_own_ipv6(const Manager *manager, const Ec2NetworkInterface *eni, InAddr *ret)
 {
     _cleanup_(state_freep) State *state = NULL;
     _cleanup_(freep) char *path = NULL;
+    const InAddr *noted;
     int r;
 
     *ret = IN_ADDR_NULL;
@@ -154,9 +155,14 @@ static int find_own_ipv6(const Manager *manager, const Ec2NetworkInterface *eni,
     if (r == -ENOMEM)
         return r;
 
-    for (size_t i = 0; i < eni->n_ipv6_addresses && !in_addr_is_set(ret); i++)
-        if (!state || !state_find(state, &eni->ipv6_addresses[i]))
-            *ret = eni->ipv6_addresses[i];
+    noted = state ? state_find_own(state, eni->network_interface_id) : NULL;
+    for (size_t i = 0; i < eni->n_ipv6_addresses; i++) {
+        const InAddr *address = &eni->ipv6_addresses[i];
+        bool is_noted = noted && in_addr_equal(address, noted);
+
+        if (is_noted || (!in_addr_is_set(ret) && !(state && state_find(state, address))))
+            *ret = *address;
+    }
     return 0;
 }
 

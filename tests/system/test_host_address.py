@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The interface's own address on the host, where pods have addresses on the interface too."""
 
+import json
+
 import pytest
 
 from registering import ETH1, Registering
@@ -14,18 +16,29 @@ def on_the_host(node) -> set:
     return {a["local"] for a in node.node.links()["eth1"]["addr_info"] if a["scope"] == "global"}
 
 
-def exchange(path, one, other) -> None:
-    """What was registered for one address was registered for the other one."""
+def change(path, deed) -> None:
+    """Something else is in the file."""
     with open(path, encoding="utf-8") as file:
-        text = file.read()
-    assert f'"{one}"' in text and f'"{other}"' not in text
+        memory = json.load(file)
+    deed(memory)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text.replace(f'"{one}"', f'"{other}"'))
+        json.dump(memory, file)
 
 
-@pytest.mark.parametrize("pods_first", [False, True])
-def test_reboot(pods, pods_first):
+@pytest.mark.parametrize("how", ["as it was", "pods first", "not in the file"])
+def test_reboot(pods, how):
     """EC2 does not say which IPv6 address is the interface's own, nor that it shows it first."""
+    def pods_first(memory):
+        """What EC2 shows first is a pod's, and which is the own one was never noted."""
+        del memory["own"]
+        for entry in memory["addresses"]:
+            entry["address"] = own if entry["address"] == V6[0] else entry["address"]
+
+    def not_in_the_file(memory):
+        """What EC2 shows first was left by a daemon that was killed; the own one is noted."""
+        memory["addresses"] = []
+        memory["own"][0]["address"] = V6[0]
+
     with Registering(pods, CONFIG) as node:
         eni = node.eni()
         own = eni["ipv6"][0]
@@ -34,8 +47,8 @@ def test_reboot(pods, pods_first):
             assert node.put(address).status == 200
         assert node.eni()["ipv6"] == [own, *V6]
         node.reboot()
-        if pods_first:
-            exchange(node.store, V6[0], own)
+        if how != "as it was":
+            change(node.store, pods_first if how == "pods first" else not_in_the_file)
             own = V6[0]
         node.start()
         assert on_the_host(node) == {eni["ipv4"][0], own}
