@@ -280,14 +280,17 @@ static int parse_prev_result(Input *input, CniError *ret_error)
     return 0;
 }
 
-/* Every item is looked at before one is used: what is not understood must not be taken for absent. */
+/*
+ * Every item is looked at before one is used: what is not understood must not be taken for absent. A list
+ * that is null has no items: libcni writes it so when no attachment is valid.
+ */
 static int parse_attachments(Input *input, CniError *ret_error)
 {
     const json_t *list = json_object_get(input->config, "cni.dev/valid-attachments");
     const json_t *item;
     size_t i;
 
-    if (!json_is_array(list))
+    if (!json_is_array(list) && !json_is_null(list))
         return cni_error(ret_error, CNI_CODE_CONFIG, "GC without the list \"cni.dev/valid-attachments\"");
     json_array_foreach(list, i, item)
     {

@@ -45,7 +45,7 @@ typedef struct Input {
     const char *socket_path; /* never NULL */
     usec_t timeout;
     const json_t *prev_result;             /* with ADD and CHECK; else NULL */
-    const json_t *attachments;             /* GC: cni.dev/valid-attachments; else NULL */
+    const json_t *attachments;             /* GC: cni.dev/valid-attachments, a list or null; else NULL */
     InAddr addresses[INPUT_ADDRESSES_MAX]; /* of prevResult, on CNI_IFNAME; each once */
     size_t n_addresses;
     char owner[INPUT_OWNER_MAX +

@@ -282,7 +282,23 @@ def test_gc_releases_what_is_not_valid(daemon):
     assert set(daemon.addresses) == {f"10.0.1.{i}" for i in (7, 8, 10, 11, 12, 13)}
 
 
-@pytest.mark.parametrize("valid", [None, {}, "", [{"containerID": "a"}], [1],
+@pytest.mark.parametrize("valid", [None, []])
+def test_gc_without_valid_attachments(daemon, valid):
+    """libcni writes an empty list as null."""
+    fill(daemon)
+    config = config_of(daemon, version="1.1.0", **{"cni.dev/valid-attachments": valid})
+    assert invoke("GC", config) is None
+    assert set(daemon.addresses) == {f"10.0.1.{i}" for i in (11, 12, 13)}
+
+
+def test_gc_without_the_list(daemon):
+    fill(daemon)
+    before = dict(daemon.addresses)
+    assert failure("GC", config_of(daemon, version="1.1.0")).code == 7
+    assert daemon.addresses == before
+
+
+@pytest.mark.parametrize("valid", [False, {}, "", [{"containerID": "a"}], [1],
                                    [{"containerID": 1, "ifname": "a"}]])
 def test_gc_releases_nothing_on_a_list_it_does_not_understand(daemon, valid):
     fill(daemon)

@@ -100,6 +100,26 @@ static void test_left_over(void **state)
         assert_int_equal(input_is_left_over(&input, rows[i].owner), rows[i].left_over);
 }
 
+/* None is valid: libcni writes an empty list as null. */
+static void test_none_valid(void **state)
+{
+    static const char *const texts[] = {
+        "{\"cniVersion\":\"1.1.0\",\"name\":\"oam\",\"cni.dev/valid-attachments\":null}",
+        "{\"cniVersion\":\"1.1.0\",\"name\":\"oam\",\"cni.dev/valid-attachments\":[]}",
+    };
+    const InputEnvironment gc = {.command = "GC"};
+    CniError error;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        _cleanup_input_ Input input = INPUT_NULL;
+
+        assert_int_equal(parse(texts[i], &gc, &input, &error), 0);
+        assert_true(input_is_left_over(&input, "cni:oam/beef/net1"));
+        assert_false(input_is_left_over(&input, "cni:oam2/beef/net1"));
+    }
+}
+
 static void test_error_details_are_cut_off(void **state)
 {
     CniError error;
@@ -120,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_add),
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_left_over),
+        cmocka_unit_test(test_none_valid),
         cmocka_unit_test(test_error_details_are_cut_off),
     };
 
