@@ -63,9 +63,12 @@ static size_t version_index(const char *version)
     return i;
 }
 
-bool input_is_version(const char *version)
+const char *input_version_of(const json_t *config)
 {
-    return version_index(version) < ARRAY_SIZE(versions);
+    const char *version = json_string_value(json_object_get(config, "cniVersion"));
+    size_t i = version ? version_index(version) : ARRAY_SIZE(versions);
+
+    return i < ARRAY_SIZE(versions) ? versions[i] : INPUT_VERSION;
 }
 
 json_t *input_versions(void)
@@ -332,6 +335,13 @@ static int parse_config(const char *text, size_t n, Input *input, CniError *ret_
     return 0;
 }
 
+/* VERSION asks what is supported: whatever version the asker has is fine, and so is none. */
+static void parse_asker(const char *text, size_t n, Input *input)
+{
+    input->config = json_loadb(text ? text : "", n, JSON_ALLOW_NUL, NULL);
+    input->version = input_version_of(input->config);
+}
+
 int input_parse(const char *text, size_t n, const InputEnvironment *environment, Input *ret,
                 CniError *ret_error)
 {
@@ -343,11 +353,11 @@ int input_parse(const char *text, size_t n, const InputEnvironment *environment,
     if (parse_environment(environment, &input, ret_error) < 0)
         return -EPROTO;
 
-    /* VERSION asks what is supported: whatever version the asker has is fine, and so is none. */
-    if (input.command != CNI_COMMAND_VERSION &&
-        (parse_config(text, n, &input, ret_error) < 0 || parse_version(&input, ret_error) < 0 ||
-         parse_network(&input, ret_error) < 0 || parse_own_keys(&input, ret_error) < 0 ||
-         parse_prev_result(&input, ret_error) < 0 || set_owner(&input, ret_error) < 0))
+    if (input.command == CNI_COMMAND_VERSION)
+        parse_asker(text, n, &input);
+    else if (parse_config(text, n, &input, ret_error) < 0 || parse_version(&input, ret_error) < 0 ||
+             parse_network(&input, ret_error) < 0 || parse_own_keys(&input, ret_error) < 0 ||
+             parse_prev_result(&input, ret_error) < 0 || set_owner(&input, ret_error) < 0)
         return -EPROTO;
     if (input.command == CNI_COMMAND_GC && parse_attachments(&input, ret_error) < 0)
         return -EPROTO;

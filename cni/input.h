@@ -36,7 +36,7 @@ typedef struct InputEnvironment {
 typedef struct Input {
     CniCommand command;
     json_t *config;
-    const char *version; /* of the specification; "" with VERSION */
+    const char *version; /* of the specification */
     const char *network;
     const char *container_id; /* NULL with GC, STATUS, VERSION; so are ifname and netns */
     const char *ifname;
@@ -68,8 +68,8 @@ int input_parse(const char *text, size_t n, const InputEnvironment *environment,
 /** input_done() - release the configuration; *input is empty afterwards */
 void input_done(Input *input);
 
-/** input_is_version() - whether that version of the specification is supported */
-bool input_is_version(const char *version);
+/** input_version_of() - the version that an answer has: the configuration's if it is supported, else ours */
+const char *input_version_of(const json_t *config);
 
 /** input_versions() - all of them, oldest first; NULL when out of memory */
 json_t *input_versions(void);

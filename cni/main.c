@@ -58,14 +58,6 @@ static void print_error(const CniError *error, const char *version)
     json_decref(document);
 }
 
-/* The configuration may be what is wrong, so its version is looked for once more. */
-static const char *version_of(const json_t *config)
-{
-    const char *version = json_string_value(json_object_get(config, "cniVersion"));
-
-    return version && input_is_version(version) ? version : INPUT_VERSION;
-}
-
 static int run(const Buf *text, CniError *ret_error)
 {
     const InputEnvironment environment = {
@@ -122,9 +114,10 @@ int main(void)
     if (r == 0)
         return EXIT_SUCCESS;
 
+    /* The configuration may be what is wrong, so its version is looked for once more. */
     if (error.code) {
         config = json_loadb(text.data ? text.data : "", MIN(text.n, INPUT_MAX), 0, NULL);
-        print_error(&error, version_of(config));
+        print_error(&error, input_version_of(config));
         json_decref(config);
     }
     return EXIT_FAILURE;

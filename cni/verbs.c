@@ -348,10 +348,10 @@ static int run_status(Client *client, const Input *input, CniError *ret_error)
                      input->socket_path, phase ?: "unknown phase");
 }
 
-static int run_version(json_t **ret_output, CniError *ret_error)
+static int run_version(const Input *input, json_t **ret_output, CniError *ret_error)
 {
     json_t *output =
-        json_pack("{s:s, s:o}", "cniVersion", INPUT_VERSION, "supportedVersions", input_versions());
+        json_pack("{s:s, s:o}", "cniVersion", input->version, "supportedVersions", input_versions());
 
     if (!output)
         return cni_error(ret_error, CNI_CODE_IO, "out of memory");
@@ -365,7 +365,7 @@ int verb_run(const Input *input, json_t **ret_output, CniError *ret_error)
 
     *ret_output = NULL;
     if (input->command == CNI_COMMAND_VERSION)
-        return run_version(ret_output, ret_error);
+        return run_version(input, ret_output, ret_error);
     if (client_new(&client, input->socket_path, "multus-eks-ip/" VERSION) < 0)
         return cni_error(ret_error, CNI_CODE_IO, "out of memory");
 

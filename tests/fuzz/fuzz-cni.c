@@ -27,12 +27,13 @@ static void check_input(const Input *input, const char *owner)
 {
     assert(input->n_addresses <= INPUT_ADDRESSES_MAX);
     assert(strlen(input->owner) <= INPUT_OWNER_MAX);
+    assert(input->version);
     for (size_t i = 0; i < input->n_addresses; i++)
         assert(in_addr_is_set(&input->addresses[i]));
     if (input->command == CNI_COMMAND_VERSION)
         return;
 
-    assert(input->network && input->version && input->socket_path && input->timeout > 0);
+    assert(input->network && input->socket_path && input->timeout > 0);
     assert(!strchr(input->network, '/'));
     if (input->command == CNI_COMMAND_ADD || input->command == CNI_COMMAND_CHECK)
         assert(input->prev_result && input->netns);

@@ -315,8 +315,15 @@ def test_status(daemon, tmp_path):
     assert failure("STATUS", {**config, "socket": str(tmp_path / "absent")}).code == 50
 
 
-@pytest.mark.parametrize("text", ['{"cniVersion": "0.2.0"}', '{"cniVersion": "9.9.9"}', ""])
-def test_version(text):
+@pytest.mark.parametrize("version", VERSIONS)
+def test_version(version):
+    assert invoke("VERSION", {"cniVersion": version}) == {"cniVersion": version,
+                                                          "supportedVersions": VERSIONS}
+
+
+@pytest.mark.parametrize("text", ['{"cniVersion": "0.2.0"}', '{"cniVersion": "9.9.9"}', '{"cniVersion": 1}',
+                                  "[]", ""])
+def test_version_of_an_unknown_asker(text):
     assert invoke("VERSION", None, text=text) == {"cniVersion": "1.1.0", "supportedVersions": VERSIONS}
 
 

@@ -100,6 +100,33 @@ static void test_left_over(void **state)
         assert_int_equal(input_is_left_over(&input, rows[i].owner), rows[i].left_over);
 }
 
+/* VERSION is answered in the version of the asker, where that is known. */
+static void test_version(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *version;
+    } rows[] = {
+        {"{\"cniVersion\":\"0.3.0\"}", "0.3.0"},
+        {"{\"cniVersion\":\"1.0.0\"}", "1.0.0"},
+        {"{\"cniVersion\":\"1.1.0\"}", "1.1.0"},
+        {"{\"cniVersion\":\"0.2.0\"}", "1.1.0"},
+        {"{\"cniVersion\":1}", "1.1.0"},
+        {"[]", "1.1.0"},
+        {"", "1.1.0"},
+    };
+    const InputEnvironment asker = {.command = "VERSION"};
+    CniError error;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_input_ Input input = INPUT_NULL;
+
+        assert_int_equal(parse(rows[i].text, &asker, &input, &error), 0);
+        assert_string_equal(input.version, rows[i].version);
+    }
+}
+
 /* None is valid: libcni writes an empty list as null. */
 static void test_none_valid(void **state)
 {
@@ -137,11 +164,9 @@ static void test_error_details_are_cut_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_add),
-        cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_left_over),
-        cmocka_unit_test(test_none_valid),
-        cmocka_unit_test(test_error_details_are_cut_off),
+        cmocka_unit_test(test_add),        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_left_over),  cmocka_unit_test(test_version),
+        cmocka_unit_test(test_none_valid), cmocka_unit_test(test_error_details_are_cut_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
