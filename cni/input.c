@@ -19,6 +19,7 @@
 
 #include "cni/input.h"
 #include "client/client.h"
+#include "util/utf8.h"
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 #define TIMEOUT_DEFAULT (30 * USEC_PER_SEC)
 #define TIMEOUT_MAX     3600 /* s */
 #define MASTER_MAX      63   /* an interface's name, a network's, or an ENI id */
+#define QUOTE_MAX       64   /* bytes of what is wrong, in an error */
 #define OWNER_PREFIX    "cni:"
 
 /* Oldest first: their order is used to compare them. */
@@ -94,10 +96,14 @@ static bool is_name(const char *s)
     return s[0];
 }
 
-/* What the kernel takes for a name (dev_valid_name()), which is what the specification says, too. */
+/*
+ * What the kernel takes for a name (dev_valid_name()), which is what the specification says, too; but in
+ * UTF-8, as it becomes part of an owner.
+ */
 static bool is_ifname(const char *s)
 {
-    return s[0] && strlen(s) < IFNAMSIZ && !streq(s, ".") && !streq(s, "..") && !strpbrk(s, "/: \t\n\v\f\r");
+    return s[0] && utf8_is_clean(s) && strlen(s) < IFNAMSIZ && !streq(s, ".") && !streq(s, "..") &&
+           !strpbrk(s, "/: \t\n\v\f\r");
 }
 
 static int parse_environment(const InputEnvironment *environment, Input *input, CniError *ret_error)
@@ -108,7 +114,8 @@ static int parse_environment(const InputEnvironment *environment, Input *input, 
     while (i < _CNI_COMMAND_MAX && !streq(commands[i].name, command))
         i++;
     if (i == _CNI_COMMAND_MAX)
-        return cni_error(ret_error, CNI_CODE_ENVIRONMENT, "CNI_COMMAND '%.32s' is not known", command);
+        return cni_error(ret_error, CNI_CODE_ENVIRONMENT, "CNI_COMMAND '%.*s' is not known",
+                         (int)utf8_cut(command, QUOTE_MAX), command);
     input->command = (CniCommand)i;
     if (!commands[i].attachment)
         return 0;
@@ -150,8 +157,8 @@ static int parse_version(Input *input, CniError *ret_error)
         return -EPROTO;
     i = version_index(version);
     if (i == ARRAY_SIZE(versions))
-        return cni_error(ret_error, CNI_CODE_VERSION, "cniVersion %.32s is not supported: %s to %s are",
-                         version, versions[0], INPUT_VERSION);
+        return cni_error(ret_error, CNI_CODE_VERSION, "cniVersion %.*s is not supported: %s to %s are",
+                         (int)utf8_cut(version, QUOTE_MAX), version, versions[0], INPUT_VERSION);
     if (i < version_index(commands[input->command].since))
         return cni_error(ret_error, CNI_CODE_VERSION, "cniVersion %s has no %s", version,
                          commands[input->command].name);
@@ -251,7 +258,8 @@ static int parse_ip(Input *input, const json_t *ip, CniError *ret_error)
         return 0;
     if (!text || in_prefix_parse(text, &prefix) < 0)
         return cni_error(ret_error, CNI_CODE_CONFIG,
-                         "prevResult: '%.64s' is no address with its prefix length", text ?: "");
+                         "prevResult: '%.*s' is no address with its prefix length",
+                         text ? (int)utf8_cut(text, QUOTE_MAX) : 0, text ?: "");
     return is_link_local(&prefix.address) ? 0 : add_address(input, &prefix.address, ret_error);
 }
 

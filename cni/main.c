@@ -11,6 +11,7 @@
 
 #include "cni/verbs.h"
 #include "util/buf.h"
+#include "util/utf8.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,12 +46,15 @@ static int print_json(const json_t *document)
     return 0;
 }
 
-/* In the asker's version where that is one of ours. */
-static void print_error(const CniError *error, const char *version)
+/* In the asker's version where that is one of ours. What it quotes need not be UTF-8. */
+static void print_error(CniError *error, const char *version)
 {
-    json_t *document =
-        json_pack("{s:s, s:i, s:s}", "cniVersion", version, "code", (int)error->code, "msg", error->message);
+    json_t *document;
 
+    utf8_clean(error->message);
+    utf8_clean(error->details);
+    document =
+        json_pack("{s:s, s:i, s:s}", "cniVersion", version, "code", (int)error->code, "msg", error->message);
     if (document && error->details[0])
         (void)json_object_set_new(document, "details", json_string(error->details));
     if (!document || print_json(document) < 0)

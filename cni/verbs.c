@@ -21,10 +21,15 @@
 #include "cni/verbs.h"
 #include "client/client.h"
 #include "cni/parent.h"
+#include "util/utf8.h"
 #include <errno.h>
 #include <stdio.h>
 
 #define GIVE_BACK_TIMEOUT (5 * USEC_PER_SEC)
+
+/* Bytes of the daemon's words: of the error, of each in its details. */
+#define MESSAGE_MAX       300
+#define MESSAGE_SHORT_MAX 100
 
 #define PATH_ADDRESSES "/v1/addresses"
 
@@ -60,9 +65,10 @@ static CniCode refusal_code(unsigned status)
 static int refused(const char *subject, unsigned status, const json_t *document, CniError *ret_error)
 {
     ClientRefusal refusal = client_refusal(document);
+    const char *message = refusal.message ?: "refused";
 
-    (void)cni_error(ret_error, refusal_code(status), "%s: %.300s (HTTP %u)", subject,
-                    refusal.message ?: "refused", status);
+    (void)cni_error(ret_error, refusal_code(status), "%s: %.*s (HTTP %u)", subject,
+                    (int)utf8_cut(message, MESSAGE_MAX), message, status);
     if (refusal.code)
         cni_error_add(ret_error, "code %.64s", refusal.code);
     if (refusal.ec2_code)
@@ -190,6 +196,14 @@ static unsigned result_status(const json_t *result)
     return status > 0 && status < 1000 ? (unsigned)status : 500;
 }
 
+/* One more address that was refused, in a few words. */
+static void add_refused(const char *address, const json_t *result, CniError *ret_error)
+{
+    const char *message = client_refusal(result).message ?: "refused";
+
+    cni_error_add(ret_error, "%s: %.*s.", address, (int)utf8_cut(message, MESSAGE_SHORT_MAX), message);
+}
+
 /* The first address that was refused is the error; the others stand in its details. */
 static int judge_results(const Input *input, const ClientReply *reply, const char *const *addresses,
                          CniError *ret_error)
@@ -205,8 +219,7 @@ static int judge_results(const Input *input, const ClientReply *reply, const cha
         if (status == 200)
             continue;
         if (failed)
-            cni_error_add(ret_error, "%s: %.100s.", addresses[i],
-                          client_refusal(result).message ?: "refused");
+            add_refused(addresses[i], result, ret_error);
         else
             (void)refused(addresses[i], status, result, ret_error);
         failed = true;

@@ -17,9 +17,11 @@
 
 #include "register/addresses.h"
 #include "util/json.h"
+#include "util/utf8.h"
 #include <errno.h>
 #include <stdio.h>
 
+#define QUOTE_MAX 64   /* bytes of what is wrong, in the answer */
 #define PARTS_MAX 1024 /* addresses of one POST; what fits into a body is fewer anyway */
 
 /* Requests that change something, for each user but root. */
@@ -292,7 +294,7 @@ static const char *check_object(const json_t *object, const char *const *known, 
     const char *unknown = unknown_member(object, known), *unused;
 
     if (unknown)
-        (void)snprintf(message, 256, "unknown member \"%.64s\"", unknown);
+        (void)snprintf(message, 256, "unknown member \"%.*s\"", (int)utf8_cut(unknown, QUOTE_MAX), unknown);
     else if (!string_member(object, string1, &unused))
         (void)snprintf(message, 256, "\"%s\" is not a string", string1);
     else if (!string_member(object, string2, &unused))
@@ -330,12 +332,13 @@ static Registrar *registrar_for(const Addresses *addresses, Request *request)
 
 static bool address_of(Request *request, InAddr *ret)
 {
+    const char *sent = request_parameter(request);
     char text[256];
 
-    if (in_addr_parse(request_parameter(request), ret) == 0)
+    if (in_addr_parse(sent, ret) == 0)
         return true;
-    (void)snprintf(text, sizeof(text), "\"%.64s\" is not an IPv4 or IPv6 address",
-                   request_parameter(request));
+    (void)snprintf(text, sizeof(text), "\"%.*s\" is not an IPv4 or IPv6 address",
+                   (int)utf8_cut(sent, QUOTE_MAX), sent);
     refuse_text(request, "bad_address", text);
     return false;
 }

@@ -9,6 +9,7 @@
  */
 
 #include "register/protocol.h"
+#include "util/utf8.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -59,8 +60,20 @@ bool protocol_owner_is_watch(const char *owner)
     return strncmp(owner, PROTOCOL_OWNER_WATCH, strlen(PROTOCOL_OWNER_WATCH)) == 0;
 }
 
+/* What a peer or EC2 has said stands in it, cut where it did not fit. NULL for NULL, or out of memory. */
+static json_t *text_json(const char *text)
+{
+    _cleanup_(freep) char *clean = text ? strdup(text) : NULL;
+
+    if (!clean)
+        return NULL;
+    utf8_clean(clean);
+    return json_string(clean);
+}
+
 json_t *protocol_error(const ProtocolError *error)
 {
-    return json_pack("{s:{s:s, s:s, s:s*, s:s*}}", "error", "code", error->code, "message", error->message,
-                     "ec2_code", error->ec2_code, "ec2_request_id", error->ec2_request_id);
+    return json_pack("{s:{s:s, s:o, s:o*, s:o*}}", "error", "code", error->code, "message",
+                     text_json(error->message), "ec2_code", text_json(error->ec2_code), "ec2_request_id",
+                     text_json(error->ec2_request_id));
 }

@@ -11,7 +11,7 @@
 /* How the owners begin that the daemon gives to what it sees in pods. */
 #define PROTOCOL_OWNER_WATCH "watch:"
 
-/* A refusal. Strings are borrowed; NULL members are left out of the document. */
+/* A refusal. Strings are borrowed, and need not be UTF-8; NULL members are left out of the document. */
 typedef struct ProtocolError {
     unsigned status;     /* HTTP status */
     const char *code;    /* one word for programs, such as "not_found" */

@@ -382,6 +382,35 @@ def test_wrong_environment(daemon, environment):
     assert daemon.requests == []
 
 
+@pytest.mark.parametrize("name, code", [("CNI_COMMAND", 4), ("CNI_CONTAINERID", 4), ("CNI_IFNAME", 4),
+                                        ("CNI_NETNS", 5)])
+@pytest.mark.parametrize("value", ["\udcff", "a" * 31 + "é" * 300], ids=["no-utf8", "long"])
+def test_environment_that_is_not_ascii(daemon, name, code, value):
+    """The error is JSON, whatever it quotes."""
+    config = config_of(daemon, "10.0.1.7/24")
+    del config["master"]
+    raised = failure("ADD", config, {name: value})
+    assert (raised.code, daemon.requests) == (code, [])
+    assert name in raised.message
+
+
+@pytest.mark.parametrize("change", [
+    {"cniVersion": "a" + "é" * 100},
+    {"prevResult": {"ips": [{"address": "a" + "é" * 100}]}},
+], ids=["version", "address"])
+def test_wrong_text_is_quoted_in_whole_characters(daemon, change):
+    message = failure("ADD", {**config_of(daemon), **change}).message
+    assert "a" + "é" * 31 in message and "?" not in message
+
+
+def test_refusal_is_quoted_in_whole_characters(daemon):
+    for i in (7, 8):
+        daemon.refuse[f"10.0.1.{i}"] = 409, error("reserved", "a" + "é" * 400)
+    raised = failure("ADD", config_of(daemon, "10.0.1.7/24", "10.0.1.8/24"))
+    assert raised.message == f"10.0.1.7: a{'é' * 149} (HTTP 409)"
+    assert raised.details == f"code reserved 10.0.1.8: a{'é' * 49}."
+
+
 @pytest.mark.parametrize("command, version", [("CHECK", "0.3.1"), ("GC", "1.0.0"), ("STATUS", "0.4.0")])
 def test_commands_of_later_versions(daemon, command, version):
     raised = failure(command, config_of(daemon, version=version))

@@ -148,6 +148,10 @@ def test_boot_that_failed_says_so(pods):
     ("DELETE", f"/v1/addresses/{A}", None, "bad_request"),
     ("DELETE", f"/v1/addresses/{A}?owner=", None, "bad_request"),
     ("DELETE", "/v1/addresses/ten?owner=pod", None, "bad_address"),
+    ("PUT", "/v1/addresses/%ff", {"owner": "pod"}, "bad_address"),
+    ("DELETE", "/v1/addresses/%ff?owner=pod", None, "bad_address"),
+    ("PUT", f"/v1/addresses/{A}", {"owner": "pod", "x" + "é" * 100: 1}, "bad_request"),
+    ("PUT", f"/v1/addresses/{A}", b'{"owner": "\xff"}', "bad_request"),
 ])
 def test_malformed(pods, malformed_node, method, target, body, code):
     reply = malformed_node.send(method, target, body).reply()
@@ -155,6 +159,28 @@ def test_malformed(pods, malformed_node, method, target, body, code):
     assert reply.body["error"]["message"]
     assert malformed_node.addresses() == {}
     assert malformed_node.calls(ASSIGN) == []
+
+
+@pytest.mark.parametrize("target, said", [
+    ("%ff.%C3%A9", '"?.é" is not an IPv4 or IPv6 address'),
+    ("x" + "%C3%A9" * 40, f'"x{"é" * 31}" is not an IPv4 or IPv6 address'),
+], ids=["no-utf8", "long"])
+def test_what_is_quoted_can_be_read(malformed_node, target, said):
+    """Bytes that are no UTF-8 do not come back, and no character is cut in two."""
+    reply = malformed_node.send("PUT", f"/v1/addresses/{target}", {"owner": "pod"}).reply()
+    assert (reply.status, reply.body["error"]["message"]) == (400, said)
+
+
+@pytest.mark.parametrize("name", ["é" * 400, "x" + "é" * 400, "é€" * 300],
+                         ids=["even", "odd", "mixed"])
+def test_interface_with_a_long_name(malformed_node, name):
+    reply = malformed_node.put(A, interface=name)
+    assert (reply.status, reply.code) == (404, "no_such_interface")
+    said = reply.body["error"]["message"].removeprefix("no Multus interface of this node is called ")
+    assert len(said) > 100 and name.startswith(said)
+    results = malformed_node.send("POST", "/v1/addresses", {"owner": "pod", "addresses": [
+        {"address": A, "interface": name}]}).reply().body["results"]
+    assert [(r["address"], r["status"]) for r in results] == [(A, 404)]
 
 
 def test_malformed_one_of_several(malformed_node):

@@ -89,6 +89,29 @@ static void test_error(void **state)
     json_decref(document);
 }
 
+/* What it is told of may have come from anywhere: a refusal is one all the same. */
+static void test_error_of_bytes(void **state)
+{
+    static const struct {
+        const char *message, *said;
+    } rows[] = {
+        {"\"\xff\" is wrong", "\"?\" is wrong"},
+        {"cut off: \xc3", "cut off: "},
+        {"\xc3\xa9", "\xc3\xa9"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ProtocolError error = {400, "word", rows[i].message, rows[i].message, rows[i].message};
+        json_t *document = protocol_error(&error), *inside = json_object_get(document, "error");
+
+        assert_non_null(document);
+        assert_string_equal(json_string_value(json_object_get(inside, "message")), rows[i].said);
+        assert_string_equal(json_string_value(json_object_get(inside, "ec2_code")), rows[i].said);
+        json_decref(document);
+    }
+}
+
 static void test_owner_is_watch(void **state)
 {
     (void)state;
@@ -102,9 +125,8 @@ static void test_owner_is_watch(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),
-        cmocka_unit_test(test_parse_object),
-        cmocka_unit_test(test_error),
+        cmocka_unit_test(test_match),          cmocka_unit_test(test_parse_object),
+        cmocka_unit_test(test_error),          cmocka_unit_test(test_error_of_bytes),
         cmocka_unit_test(test_owner_is_watch),
     };
 
