@@ -247,6 +247,18 @@ ClientRefusal client_refusal(const json_t *document)
     };
 }
 
+bool client_is_temporary(unsigned status, const json_t *document)
+{
+    switch (status) {
+    case 429:
+    case 503:
+    case 504: return true;
+    /* A call for the address is under way on another interface: that ends. */
+    case 409: return streq_ptr(client_refusal(document).code, "busy");
+    default: return false;
+    }
+}
+
 json_t *client_register_body(const char *owner, const char *interface, const char *const *addresses,
                              size_t n_addresses)
 {

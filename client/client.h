@@ -67,6 +67,13 @@ void client_reply_done(ClientReply *reply);
 ClientRefusal client_refusal(const json_t *document);
 
 /**
+ * client_is_temporary() - whether what was refused may be granted when it is asked for again later
+ * @status: HTTP status of the reply, or that of one result in it
+ * @document: the reply, or that result
+ */
+bool client_is_temporary(unsigned status, const json_t *document);
+
+/**
  * client_register_body() - what POST /v1/addresses takes
  * @interface: for every address; NULL: the daemon finds it by the subnet
  *

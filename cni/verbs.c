@@ -54,11 +54,10 @@ static int no_reply(const ClientError *client_error, CniError *ret_error)
     return -EPROTO;
 }
 
-/* 429, 503 and 504 say that it may work later; so does a daemon that stumbled (500). */
-static CniCode refusal_code(unsigned status)
+/* A daemon that stumbled (500) may walk later. */
+static CniCode refusal_code(unsigned status, const json_t *document)
 {
-    return status == 429 || status == 500 || status == 503 || status == 504 ? CNI_CODE_AGAIN
-                                                                            : CNI_CODE_REFUSED;
+    return status == 500 || client_is_temporary(status, document) ? CNI_CODE_AGAIN : CNI_CODE_REFUSED;
 }
 
 /* "10.0.1.7: the address is reserved (HTTP 409)"; subject: the address, or the socket for a whole request. */
@@ -67,7 +66,7 @@ static int refused(const char *subject, unsigned status, const json_t *document,
     ClientRefusal refusal = client_refusal(document);
     const char *message = refusal.message ?: "refused";
 
-    (void)cni_error(ret_error, refusal_code(status), "%s: %.*s (HTTP %u)", subject,
+    (void)cni_error(ret_error, refusal_code(status, document), "%s: %.*s (HTTP %u)", subject,
                     (int)utf8_cut(message, MESSAGE_MAX), message, status);
     if (refusal.code)
         cni_error_add(ret_error, "code %.64s", refusal.code);

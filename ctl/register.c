@@ -83,13 +83,11 @@ static int worse(int a, int b)
     return CTL_EXIT_FAILED;
 }
 
-static int exit_of(unsigned status)
+static int exit_of(unsigned status, const json_t *document)
 {
+    if (client_is_temporary(status, document))
+        return CTL_EXIT_NOT_READY;
     switch (status) {
-    case 200: return CTL_EXIT_OK;
-    case 429:
-    case 503:
-    case 504: return CTL_EXIT_NOT_READY;
     case 400:
     case 404:
     case 409:
@@ -110,7 +108,7 @@ static int print_refusal(const char *subject, unsigned status, const json_t *doc
     if (refusal.ec2_request_id)
         fprintf(stderr, ", request %s", refusal.ec2_request_id);
     fputs(")\n", stderr);
-    return exit_of(status);
+    return exit_of(status, document);
 }
 
 static int exit_of_failure(int r)

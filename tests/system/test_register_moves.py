@@ -2,8 +2,10 @@
 """Addresses that move from one node to another, and what is left to say on either."""
 
 import pytest
+from cnichain import PluginError, invoke
 from harness import message_ids
 from registering import ASSIGN, ASSIGN6, UNASSIGN, UNASSIGN6, Registering, until
+from watching import TWO_IN_ONE_SUBNET
 
 A, B = "10.0.10.201", "10.0.10.202"
 V6, W6 = "2001:db8:e2c:10::a1", "2001:db8:e2c:10::b2"
@@ -198,6 +200,32 @@ def test_within_the_node(pods):
         assert node.in_ec2("eth1") == set() and V6 not in node.in_ec2_6("eth1")
         node.restart()
         assert node.owners() == {A: "pod", V6: "pod"}
+
+
+def test_while_it_is_registered_on_another_interface(pods):
+    """Not yet: those who ask, by whatever means, are told to ask again; then it moves."""
+    with Registering(pods, TWO_IN_ONE_SUBNET) as node:
+        plugin = {"cniVersion": "1.0.0", "name": "oam", "type": "multus-eks-ip", "master": "eth2",
+                  "socket": node.daemon.socket_path, "prevResult": {"ips": [{"address": f"{A}/24"}]}}
+        environment = {"CNI_CONTAINERID": "c0ffee", "CNI_IFNAME": "net1", "CNI_NETNS": "/proc/self/ns/net"}
+        node.control.gate(ASSIGN)
+        held = node.begin("PUT", A, "pod", "eth1")
+        node.control.gate_reached()
+        node.wait_known(A)
+
+        reply = node.put(A, "other", "eth2")
+        assert (reply.status, reply.code) == (409, "busy")
+        result = node.ctl("register", "--interface", "eth2", A)
+        assert (result.returncode, result.stdout) == (3, "")
+        with pytest.raises(PluginError) as raised:
+            invoke("ADD", plugin, environment)
+        assert (raised.value.code, raised.value.details) == (11, "code busy")
+
+        node.control.gate_release()
+        assert held.reply().status == 200
+        invoke("ADD", plugin, environment)
+        assert node.owners() == {A: "cni:oam/c0ffee/net1"}
+        assert (node.in_ec2("eth1"), node.in_ec2("eth2")) == (set(), {A})
 
 
 @pytest.mark.parametrize("address", [A, V6])

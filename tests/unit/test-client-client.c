@@ -57,6 +57,28 @@ static void test_refusal(void **state)
     assert_null(refusal.message);
 }
 
+static void test_is_temporary(void **state)
+{
+    static const struct {
+        unsigned status;
+        const char *code;
+        bool temporary;
+    } rows[] = {
+        {429, "too_fast", true},   {503, "not_ready", true}, {504, "deadline", true},
+        {409, "busy", true},       {409, "reserved", false}, {409, NULL, false},
+        {400, "bad_owner", false}, {502, "busy", false},     {500, "internal", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_json_ json_t *document = json_pack("{s:{s:s*}}", "error", "code", rows[i].code);
+
+        assert_int_equal(client_is_temporary(rows[i].status, document), rows[i].temporary);
+    }
+    assert_true(client_is_temporary(503, NULL));
+    assert_false(client_is_temporary(409, NULL));
+}
+
 static void test_no_daemon(void **state)
 {
     _cleanup_(client_freep) Client *client = NULL;
@@ -74,9 +96,8 @@ static void test_no_daemon(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_release_path),
-        cmocka_unit_test(test_register_body),
-        cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_release_path), cmocka_unit_test(test_register_body),
+        cmocka_unit_test(test_refusal),      cmocka_unit_test(test_is_temporary),
         cmocka_unit_test(test_no_daemon),
     };
 
