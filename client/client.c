@@ -6,6 +6,9 @@
  * plugin share it; neither prints from here: a failure comes out as text, which each of them puts where
  * its own readers look.
  *
+ * The socket is systemd's, so a daemon that is stopping is asked again: the connection waits for the next
+ * one. Whatever it was, it may be asked twice: all of the daemon's requests are idempotent.
+ *
  * libcurl says no more of a unix socket it cannot connect to than "could not connect". What a person
  * needs to know is which of three it is: the daemon is not running, the socket does not admit this
  * user, or nobody answers. So the socket is looked at after a failure to find out.
@@ -23,6 +26,9 @@
 
 /* No answer of the daemon is near this; more is not our daemon. */
 #define REPLY_MAX ((size_t)4 * 1024 * 1024)
+
+/* Until a daemon that is stopping has let go of the socket. */
+#define STOPPING_PAUSE (100 * USEC_PER_MSEC)
 
 struct Client {
     CURL *curl; /* keeps its connection from one call to the next */
@@ -203,8 +209,9 @@ static CURLcode perform(const Client *client, const char *method, const char *ur
     return code;
 }
 
-int client_call(Client *client, const char *method, const char *path, const json_t *body, usec_t timeout,
-                ClientReply *ret, ClientError *ret_error)
+/* timeout: of the whole call, for the text; left: what of it is left. */
+static int call_once(const Client *client, const char *method, const char *path, const json_t *body,
+                     usec_t timeout, usec_t left, ClientReply *ret, ClientError *ret_error)
 {
     _cleanup_(freep) char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     _cleanup_buf_ Buf reply = BUF_NULL;
@@ -219,7 +226,7 @@ int client_call(Client *client, const char *method, const char *path, const json
         return -ENOMEM;
     }
 
-    code = perform(client, method, url.data, text, timeout, &reply, why);
+    code = perform(client, method, url.data, text, left, &reply, why);
     if (code != CURLE_OK)
         return explain_failure(client, code, why[0] ? why : curl_easy_strerror(code), timeout, ret_error);
 
@@ -227,6 +234,30 @@ int client_call(Client *client, const char *method, const char *path, const json
     ret->status = (unsigned)status;
     ret->document = json_loadb(reply.data ? reply.data : "", reply.n, 0, NULL);
     return 0;
+}
+
+int client_call(Client *client, const char *method, const char *path, const json_t *body, usec_t timeout,
+                ClientReply *ret, ClientError *ret_error)
+{
+    usec_t deadline = time_add(time_monotonic(), timeout), left = timeout, now;
+    int r;
+
+    for (;;) {
+        r = call_once(client, method, path, body, timeout, left, ret, ret_error);
+        if (r < 0 || !client_is_stopping(ret))
+            return r;
+        now = time_add(time_monotonic(), STOPPING_PAUSE);
+        if (now >= deadline)
+            return 0;
+        client_reply_done(ret);
+        (void)usleep(STOPPING_PAUSE);
+        left = deadline - now;
+    }
+}
+
+bool client_is_stopping(const ClientReply *reply)
+{
+    return reply->status == 503 && streq_ptr(client_refusal(reply->document).code, "stopping");
 }
 
 void client_reply_done(ClientReply *reply)

@@ -44,14 +44,15 @@ int client_new(Client **ret, const char *socket_path, const char *agent);
 Client *client_free(Client *client);
 
 /**
- * client_call() - one request and its reply; blocks
+ * client_call() - a request and its reply; blocks
  * @method: "GET", "POST", "PUT" or "DELETE"
  * @path: with its query, such as "/v1/status"
  * @body: JSON to send, or NULL
  * @timeout: for the whole exchange
  * @ret: released by client_reply_done()
  *
- * A refusal is a reply: the caller looks at its status.
+ * A daemon that is stopping is asked again, as the next one; that it is stopping is the reply only when
+ * the time is up. Any other refusal is a reply at once: the caller looks at its status.
  *
  * Return: 0; or without a reply and with *ret_error filled in: -ENOENT or -ECONNREFUSED: the daemon is
  * not there; -EACCES: this user is not admitted; -ETIMEDOUT; -EPROTO: the answer is too long;
@@ -59,6 +60,13 @@ Client *client_free(Client *client);
  */
 int client_call(Client *client, const char *method, const char *path, const json_t *body, usec_t timeout,
                 ClientReply *ret, ClientError *ret_error);
+
+/**
+ * client_is_stopping() - whether a reply is that of a daemon that is stopping
+ *
+ * What was asked for may have been done or not.
+ */
+bool client_is_stopping(const ClientReply *reply);
 
 /** client_reply_done() - release the document; the reply is empty afterwards */
 void client_reply_done(ClientReply *reply);

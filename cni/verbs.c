@@ -7,14 +7,15 @@
  *
  * ADD: all addresses in one request, one answer for each. If one is refused the pod does not come up,
  * so those that were registered are given back at once. When no answer came at all (timeout, connection
- * lost) it is not known what was registered: all are given back, as far as GIVE_BACK_TIMEOUT goes; the
- * DEL with which runtimes follow a failed ADD does the rest.
+ * lost, the daemon stopping) it is not known what was registered: all are given back, as far as
+ * GIVE_BACK_TIMEOUT goes; the DEL with which runtimes follow a failed ADD does the rest.
  *
  * DEL: pods must be deletable whatever state the node is in. With nobody behind the socket (stopped, or
  * never installed), or a daemon whose boot has failed, it succeeds and says on stderr what it could not do:
  * the daemon keeps its list on disk, so what is left there is given back by GC, by whichever node registers
  * the address next, or after the next reboot. A daemon that is merely restarting does not look like that:
- * systemd holds the socket, the request waits. If it is there and does not answer, the result is "try again
+ * systemd holds the socket, the request waits, and one that a daemon refuses because it is stopping is asked
+ * again. If it is there and does not answer, the result is "try again
  * later", which runtimes do until it succeeds.
  */
 
@@ -227,8 +228,8 @@ static int judge_results(const Input *input, const ClientReply *reply, const cha
 }
 
 /*
- * reply: NULL when none came. Its failures are not told: the failure of the ADD is, and DEL follows. A
- * whole request that was refused registered nothing.
+ * reply: NULL when it is not known what was registered. Its failures are not told: the failure of the ADD
+ * is, and DEL follows. A whole request that was refused registered nothing.
  */
 static void give_back(Client *client, const Input *input, const ClientReply *reply,
                       const char *const *addresses)
@@ -261,7 +262,7 @@ static int register_addresses(Client *client, const Input *input, const char *in
     }
     r = judge_results(input, &reply, addresses, ret_error);
     if (r < 0)
-        give_back(client, input, &reply, addresses);
+        give_back(client, input, client_is_stopping(&reply) ? NULL : &reply, addresses);
     return r;
 }
 

@@ -69,6 +69,12 @@ static const ProtocolError error_not_ready = {
     .message = "the node's interfaces are not ready",
 };
 
+static const ProtocolError error_stopping = {
+    .status = 503,
+    .code = "stopping",
+    .message = "the daemon is stopping: whether it was done is not known",
+};
+
 static const ProtocolError error_memory = {
     .status = 500, .code = "out_of_memory", .message = "out of memory"};
 
@@ -598,7 +604,7 @@ void addresses_set_registrar(Addresses *addresses, Registrar *registrar)
         Operation *operation = addresses->operations;
 
         if (operation->request)
-            request_refuse(TAKE_PTR(operation->request), &error_not_ready);
+            request_refuse(TAKE_PTR(operation->request), &error_stopping);
         operation_free(operation);
     }
 }

@@ -202,7 +202,7 @@ static enum MHD_Result connection_queue(Connection *connection, struct MHD_Respo
 {
     enum MHD_Result result;
 
-    if (connection->excess)
+    if (connection->excess || connection->server->stopping)
         (void)MHD_add_response_header(response, "Connection", "close");
     result = MHD_queue_response(connection->mhd, status, response);
     MHD_destroy_response(response); /* libmicrohttpd holds a reference of its own */
@@ -358,8 +358,9 @@ static enum MHD_Result connection_dispatch(Connection *connection)
 
     if (connection->too_large)
         return connection_refuse(connection, 413, "too_large", "a body may have 65536 bytes", NULL);
+    /* As opposed to "not_ready" asking again helps: it is the next daemon that answers. */
     if (server->stopping)
-        return connection_refuse(connection, 503, "not_ready", "the daemon is stopping", NULL);
+        return connection_refuse(connection, 503, "stopping", "the daemon is stopping", NULL);
     if (!early && server->mode == SERVER_MODE_REFUSE)
         return connection_refuse(connection, 503, "not_ready", "this node's interfaces are not ready", NULL);
     if (!early && server->mode == SERVER_MODE_HOLD) {
@@ -583,13 +584,13 @@ int server_new(Server **ret, sd_event *event, int fd, const ServerOptions *optio
 
 /*
  * libmicrohttpd must not be stopped while a connection is suspended, and answers that are there go out.
- * With them it takes in what has come meanwhile.
+ * With them it takes in what has come meanwhile; that, and what was held, is refused.
  */
 static void server_stop(Server *server)
 {
     server->stopping = true;
     for (Connection *connection = server->first; connection; connection = connection->next) {
-        if (connection->request)
+        if (connection->request && request_state(connection->request) == REQUEST_STATE_HANDLED)
             request_detach(TAKE_PTR(connection->request));
         if (connection->suspended)
             connection_resume(connection);

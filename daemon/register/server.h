@@ -47,7 +47,8 @@ int server_new(Server **ret, sd_event *event, int fd_take, const ServerOptions *
  * server_free() - close every connection and the socket; returns NULL
  *
  * Requests that handlers have stay theirs and are answered into the void; those that no handler has
- * seen are refused with 503, and no handler is called any more. Not to be called from inside a handler.
+ * seen are refused with 503 "stopping", and no handler is called any more. Not to be called from
+ * inside a handler.
  */
 Server *server_free(Server *server);
 

@@ -99,7 +99,7 @@ class Burst:
     def _take(self, asked, events) -> None:
         is_ended = asked.number == self.ended
         for address, event in events:
-            # a daemon that ends in an orderly manner says that it is not ready any more
+            # a daemon that ends in an orderly manner says so
             if is_ended and event.answer == 503:
                 event = event._replace(answer=LOST, code="")
             if event.answer == LOST and not is_ended:

@@ -66,6 +66,7 @@ class FakeDaemon:
         self.everything = None    # (status, document) for every request
         self.refuse_release = None  # (status, document) for every DELETE
         self.before_release = None  # called with the address that a DELETE is about to release
+        self.stops = 0  # so many requests find it stopping
         self.requests = []
         self.silent = self.drop = False
         self.status = {"phase": "ready", "ready": True, "interfaces": []}
@@ -96,6 +97,9 @@ class FakeDaemon:
         url = urllib.parse.urlsplit(path)
         parts = [urllib.parse.unquote(part) for part in url.path.strip("/").split("/")]
         query = dict(urllib.parse.parse_qsl(url.query))
+        if self.stops > 0:
+            self.stops -= 1
+            return 503, error("stopping", "the daemon is stopping")
         if self.everything:
             return self.everything
         if parts == ["v1", "status"] and method == "GET":

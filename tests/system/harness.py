@@ -88,8 +88,9 @@ class Daemon:
         assert self.process is None
         self.notified = {}
         self._notify = self._socket(socket.SOCK_DGRAM, "notify")
-        self._listener = self._socket(socket.SOCK_STREAM, "multus-eks.sock")
-        self._listener.listen(512)
+        if self._listener is None:
+            self._listener = self._socket(socket.SOCK_STREAM, "multus-eks.sock")
+            self._listener.listen(512)
         argv = [*wrapper, EKSD, f"--config={self.config_path}", f"--state-dir={self.directory}/state",
                 f"--runtime-dir={self.directory}/run", "--log-target=json", "--log-level=debug",
                 *self.arguments]
@@ -106,13 +107,21 @@ class Daemon:
         sock.bind(path)
         return sock
 
-    def _end(self) -> int:
+    def _end(self, keep_socket=False) -> int:
         status = self.process.wait()
         self._read_notifications()
         self.process = None
         self._notify.close()
-        self._listener.close()
+        if not keep_socket:
+            self._listener.close()
+            self._listener = None
         return status
+
+    def replace(self) -> None:
+        """SIGTERM, and the next run behind the same socket: who asks meanwhile waits, as with systemd."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self._end(keep_socket=True) == 0
+        self.start()
 
     def stop(self) -> int:
         """SIGTERM, and its exit status; None when it does not run."""

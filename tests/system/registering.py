@@ -218,8 +218,14 @@ class Registering:
 
     def ctl(self, command, *args) -> subprocess.CompletedProcess:
         """multus-eksctl, asking this daemon."""
-        return subprocess.run([EKSCTL, command, "--socket", self.daemon.socket_path, *args],
-                              capture_output=True, text=True, timeout=60, check=False)
+        with self.begin_ctl(command, *args) as process:
+            output, error = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, error)
+
+    def begin_ctl(self, command, *args) -> subprocess.Popen:
+        """The same, which has not ended."""
+        return subprocess.Popen([EKSCTL, command, "--socket", self.daemon.socket_path, *args],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def wait_known(self, *addresses, state="wanted") -> None:
         """Until the daemon has taken in requests that are not answered yet."""

@@ -153,6 +153,24 @@ def test_lost_answer_gives_back(daemon):
     assert daemon.addresses == {}
 
 
+def test_add_while_the_daemon_is_stopping(daemon):
+    """The next one is asked, and has it."""
+    daemon.stops = 2
+    invoke("ADD", config_of(daemon, "10.0.1.7/24"), ENVIRONMENT)
+    assert daemon.owners() == {"10.0.1.7": OWNER}
+    assert daemon.methods() == ["POST"] * 3
+
+
+def test_add_until_its_time_is_up(daemon):
+    """What the daemon had registered when it was told to stop is given back."""
+    daemon.addresses["10.0.1.7"] = {"owner": OWNER, "interface": "eth1"}
+    daemon.stops = 3
+    raised = failure("ADD", config_of(daemon, "10.0.1.7/24", timeout=0.15))
+    assert (raised.code, raised.details) == (11, "code stopping")
+    assert daemon.methods() == ["POST", "POST", "DELETE", "DELETE"]
+    assert daemon.addresses == {}
+
+
 def test_no_daemon(tmp_path):
     config = config_of(FakeDaemon(tmp_path / "absent"), "10.0.1.7/24")
     raised = failure("ADD", config)
@@ -246,6 +264,25 @@ def test_del_on_a_node_whose_boot_failed_succeeds(daemon):
     daemon.everything = 503, error("not_ready", "this node's interfaces are not ready")
     assert invoke("DEL", config_of(daemon, "10.0.1.7/24"), ENVIRONMENT) is None
     assert failure("ADD", config_of(daemon, "10.0.1.7/24")).code == 11
+
+
+def test_del_while_the_daemon_is_stopping(daemon):
+    """As opposed to one whose boot failed it knows of addresses, and so does the next one."""
+    fill(daemon)
+    daemon.stops = 2
+    assert invoke("DEL", config_of(daemon, "10.0.1.7/24"), ENVIRONMENT) is None
+    assert daemon.methods() == ["GET", "GET", "GET", "DELETE", "DELETE"]
+    assert OWNER not in daemon.owners().values()
+
+
+def test_del_until_its_time_is_up(daemon):
+    fill(daemon)
+    daemon.stops = 1000
+    begin = time.monotonic()
+    raised = failure("DEL", config_of(daemon, "10.0.1.7/24", timeout=0.5))
+    assert (raised.code, raised.details) == (11, "code stopping")
+    assert time.monotonic() - begin < 5
+    assert 2 <= len(daemon.requests) < 10
 
 
 def test_del_asks_again_when_the_daemon_is_there_but_silent(daemon):

@@ -86,6 +86,17 @@ def test_timeout_means_again(daemon):
     assert "no answer within 0.2 s" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["register", "unregister"])
+def test_daemon_that_is_stopping_is_asked_again(daemon, command):
+    daemon.stops = 2
+    assert ctl(daemon, command, "10.0.1.7").returncode == 0
+    assert len(daemon.requests) == 3
+    daemon.stops = 1000
+    result = ctl(daemon, command, "--timeout", "200ms", "10.0.1.7")
+    assert result.returncode == 3
+    assert "the daemon is stopping (HTTP 503)" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["register", "unregister", "addresses"])
 def test_no_daemon(tmp_path, command):
     result = ctl(FakeDaemon(tmp_path / "absent"), command, *([] if command == "addresses" else ["10.0.1.7"]))

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import pytest
-from harness import SUBNETS, message_ids
+from harness import PATIENCE, SUBNETS, message_ids
 from registering import ASSIGN, ASSIGN6, ETH1, UNASSIGN, UNASSIGN6, Registering, until
 
 A, B, C = "10.0.10.201", "10.0.10.202", "10.0.10.203"
@@ -124,6 +124,23 @@ def test_boot_that_failed_says_so(pods):
         assert (reply.status, reply.code) == (503, "not_ready")
         assert int(reply.headers["Retry-After"]) > 0
         pods.control.faults()
+
+
+def test_asked_while_it_is_replaced(node):
+    """The daemon is told to stop with a request on its way: the next one is asked, and does it."""
+    node.control.gate(ASSIGN)
+    with node.begin_ctl("register", "--owner", "pod", A) as asking:
+        node.control.gate_reached()
+        raw = node.begin("PUT", B)
+        node.wait_known(A, B)
+        node.daemon.replace()
+        reply = raw.reply()
+        assert (reply.status, reply.code) == (503, "stopping")
+        assert int(reply.headers["Retry-After"]) > 0
+        node.control.gate_release()
+        assert asking.wait(PATIENCE) == 0, asking.stderr.read()
+    node.daemon.wait_ready()
+    assert node.owners() == {A: "pod"}
 
 
 # -- refusals --------------------------------------------------------------
