@@ -263,12 +263,29 @@ static int parse_ip(Input *input, const json_t *ip, CniError *ret_error)
     return is_link_local(&prefix.address) ? 0 : add_address(input, &prefix.address, ret_error);
 }
 
+/* For DEL, which must not fail where ADD did: as far as it is understood. */
+static void glean_prev_result(Input *input)
+{
+    const json_t *result = json_object_get(input->config, "prevResult"), *ip;
+    CniError ignored;
+    size_t i;
+
+    if (!json_is_object(result))
+        return;
+    input->prev_result = result;
+    json_array_foreach(json_object_get(result, "ips"), i, ip)
+    {
+        (void)parse_ip(input, ip, &ignored);
+    }
+}
+
 static int parse_prev_result(Input *input, CniError *ret_error)
 {
     const json_t *ips, *ip;
     size_t i;
 
-    /* DEL gives back what the daemon has, whatever the result says: it must not fail where ADD did. */
+    if (input->command == CNI_COMMAND_DEL)
+        glean_prev_result(input);
     if (!commands[input->command].prev_result)
         return 0;
     input->prev_result = json_object_get(input->config, "prevResult");
@@ -373,6 +390,18 @@ int input_parse(const char *text, size_t n, const InputEnvironment *environment,
     *ret = input;
     input = INPUT_NULL;
     return 0;
+}
+
+bool input_has_address(const Input *input, const char *text)
+{
+    InAddr address;
+
+    if (in_addr_parse(text, &address) < 0)
+        return false;
+    for (size_t i = 0; i < input->n_addresses; i++)
+        if (in_addr_equal(&input->addresses[i], &address))
+            return true;
+    return false;
 }
 
 bool input_is_left_over(const Input *input, const char *owner)

@@ -44,7 +44,7 @@ typedef struct Input {
     const char *master;      /* the parent by name, where the configuration has it, or NULL */
     const char *socket_path; /* never NULL */
     usec_t timeout;
-    const json_t *prev_result;             /* with ADD and CHECK; else NULL */
+    const json_t *prev_result;             /* with ADD and CHECK; with DEL if there is one; else NULL */
     const json_t *attachments;             /* GC: cni.dev/valid-attachments, a list or null; else NULL */
     InAddr addresses[INPUT_ADDRESSES_MAX]; /* of prevResult, on CNI_IFNAME; each once */
     size_t n_addresses;
@@ -73,6 +73,9 @@ const char *input_version_of(const json_t *config);
 
 /** input_versions() - all of them, oldest first; NULL when out of memory */
 json_t *input_versions(void);
+
+/** input_has_address() - whether that text is one of the addresses of prevResult */
+bool input_has_address(const Input *input, const char *text);
 
 /**
  * input_is_left_over() - GC: whether an owner is of this network and its attachment is gone

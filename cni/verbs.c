@@ -3,7 +3,7 @@
 /*
  * The commands, as exchanges with the daemon. The plugin keeps nothing of its own: the daemon's list
  * with its owners is the only memory, so DEL, CHECK and GC are right also after a crash in the middle
- * of an ADD, and DEL needs no prevResult, which a runtime may have lost.
+ * of an ADD, and DEL does without a prevResult, which a runtime may have lost.
  *
  * ADD: all addresses in one request, one answer for each. If one is refused the pod does not come up,
  * so those that were registered are given back at once. When no answer came at all (timeout, connection
@@ -15,8 +15,9 @@
  * the daemon keeps its list on disk, so what is left there is given back by GC, by whichever node registers
  * the address next, or after the next reboot. A daemon that is merely restarting does not look like that:
  * systemd holds the socket, the request waits, and one that a daemon refuses because it is stopping is asked
- * again. If it is there and does not answer, the result is "try again
- * later", which runtimes do until it succeeds.
+ * again. If it is there and does not answer, the result is "try again later", which runtimes do until it
+ * succeeds. Of prevResult's addresses one may be with a newer owner, whose request is on its way: should that
+ * fail, the daemon would have it be this pod's again, unless it is given back in its name now.
  */
 
 #include "cni/verbs.h"
@@ -130,8 +131,15 @@ static int get_addresses(Client *client, const Input *input, usec_t deadline, js
     return 0;
 }
 
-/* DEL and GC: give back what the list shows with an owner that is to go. All are tried; the last error tells.
- */
+/* In whose name an address of the list is to be given back; NULL: it is not. */
+static const char *give_back_as(const Input *input, const char *address, const char *owner)
+{
+    if (input->command == CNI_COMMAND_GC)
+        return input_is_left_over(input, owner) ? owner : NULL;
+    return streq(owner, input->owner) || input_has_address(input, address) ? input->owner : NULL;
+}
+
+/* DEL and GC. All are tried; the last error tells. */
 static int release_listed(Client *client, const Input *input, const json_t *document, usec_t deadline,
                           CniError *ret_error)
 {
@@ -147,7 +155,8 @@ static int release_listed(Client *client, const Input *input, const json_t *docu
 
         if (!owner || !address || streq_ptr(state, "released"))
             continue;
-        if (input->command == CNI_COMMAND_GC ? input_is_left_over(input, owner) : streq(owner, input->owner))
+        owner = give_back_as(input, address, owner);
+        if (owner)
             r = release(client, address, owner, deadline, ret_error) < 0 ? -EPROTO : r;
     }
     return r;

@@ -6,7 +6,7 @@ import time
 import pytest
 from ec2sim.node import Topology
 
-from cnichain import PluginError, Runtime, needs_ipvlan, real_plugin, static_network
+from cnichain import PluginError, Runtime, invoke, needs_ipvlan, real_plugin, static_network
 from fleet import Fleet
 from registering import ASSIGN, ASSIGN6, Registering, scenario, until
 
@@ -98,6 +98,26 @@ def test_garbage_collection(node, runtime):
     runtime.garbage_collect(network(node, version="1.1.0"), [kept])
     node.wait_gone("10.0.10.201")
     assert node.owners() == {FIRST: kept.owner}
+
+
+def test_newer_pod_fails_after_the_older_is_gone(node):
+    """Both have one static address: the newer's while EC2 is asked, and nobody's once that is refused."""
+    config = {"cniVersion": "1.0.0", "name": "oam", "type": "multus-eks-ip", "master": "eth1",
+              "socket": node.daemon.socket_path, "prevResult": {"ips": [{"address": f"{FIRST}/24"}]}}
+    older = {"CNI_CONTAINERID": "older", "CNI_IFNAME": "net1", "CNI_NETNS": "/proc/self/ns/net"}
+    invoke("ADD", config, older)
+    time.sleep(0.2)  # until EC2's last word is too old to be repeated
+    node.control.gate("DescribeNetworkInterfaces")
+    node.control.deny("ec2:DescribeNetworkInterfaces")
+    newer = node.begin("PUT", FIRST, "cni:oam/newer/net1", "eth1")
+    node.control.gate_reached()
+    assert node.addresses()[FIRST]["owner"] == "cni:oam/newer/net1"
+    assert invoke("DEL", config, older) is None
+    node.control.gate_release()
+    assert newer.reply().status == 502
+    node.control.deny()
+    assert node.owners() == {}
+    node.wait_gone(FIRST)
 
 
 def test_by_hand(node):

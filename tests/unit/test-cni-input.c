@@ -6,6 +6,7 @@
 
 #include "cni/input.h"
 #include "lib/test.h"
+#include <stdio.h>
 
 static const InputEnvironment environment = {
     .command = "ADD", .container_id = "c0ffee", .ifname = "net1", .netns = "/proc/self/ns/net"};
@@ -100,6 +101,39 @@ static void test_left_over(void **state)
         assert_int_equal(input_is_left_over(&input, rows[i].owner), rows[i].left_over);
 }
 
+/* DEL takes of prevResult what it understands. */
+static void test_del(void **state)
+{
+    static const struct {
+        const char *result;
+        size_t n;
+    } rows[] = {
+        {"{\"ips\":[{\"address\":\"10.0.1.7/24\"},{\"address\":\"2001:db8::7/64\"}]}", 2},
+        {"{\"ips\":[{\"address\":\"10.0.1.8\"},7,{\"address\":\"10.0.1.7/24\"}]}", 1},
+        {"{\"ips\":[{\"address\":\"10.0.1.8/24\",\"interface\":0}],\"interfaces\":[{\"name\":\"eth1\"}]}", 0},
+        {"{\"ips\":{}}", 0},
+        {"[]", 0},
+        {"null", 0},
+    };
+    InputEnvironment del = environment;
+    CniError error;
+
+    (void)state;
+    del.command = "DEL";
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_input_ Input input = INPUT_NULL;
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), HEAD "\"prevResult\":%s}", rows[i].result);
+        assert_int_equal(parse(text, &del, &input, &error), 0);
+        assert_int_equal(input.n_addresses, rows[i].n);
+        assert_int_equal(input_has_address(&input, "10.0.1.7"), rows[i].n > 0);
+        assert_int_equal(input_has_address(&input, "2001:db8:0::7"), rows[i].n > 1);
+        assert_false(input_has_address(&input, "10.0.1.8"));
+        assert_false(input_has_address(&input, "x"));
+    }
+}
+
 /* VERSION is answered in the version of the asker, where that is known. */
 static void test_version(void **state)
 {
@@ -164,9 +198,13 @@ static void test_error_details_are_cut_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_add),        cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_left_over),  cmocka_unit_test(test_version),
-        cmocka_unit_test(test_none_valid), cmocka_unit_test(test_error_details_are_cut_off),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_left_over),
+        cmocka_unit_test(test_del),
+        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_none_valid),
+        cmocka_unit_test(test_error_details_are_cut_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
