@@ -351,7 +351,44 @@ static int run_check(Client *client, const Input *input, CniError *ret_error)
     return failed ? -EPROTO : 0;
 }
 
-/* A degraded node serves the interfaces it has. */
+static bool is_called(const json_t *interface, const char *name)
+{
+    return streq_ptr(json_string_value(json_object_get(interface, "name")), name) ||
+           streq_ptr(json_string_value(json_object_get(interface, "network")), name) ||
+           streq_ptr(json_string_value(json_object_get(interface, "eni_id")), name);
+}
+
+/*
+ * A degraded node serves the interfaces it has, and a network may have several. One that is bound to a
+ * driver, or away in a pod, can be registered on; so only what has failed or is not there counts.
+ */
+static int judge_master(const Input *input, const json_t *document, CniError *ret_error)
+{
+    const json_t *interface;
+    const char *error = NULL;
+    bool known = false;
+    size_t i;
+
+    if (!input->master)
+        return 0;
+    json_array_foreach(json_object_get(document, "interfaces"), i, interface)
+    {
+        if (!is_called(interface, input->master))
+            continue;
+        if (!streq_ptr(json_string_value(json_object_get(interface, "state")), "failed"))
+            return 0;
+        known = true;
+        error = json_string_value(json_object_get(interface, "error"));
+    }
+    if (!known)
+        return cni_error(ret_error, CNI_CODE_UNAVAILABLE, "no Multus interface of this node is called %s",
+                         input->master);
+    (void)cni_error(ret_error, CNI_CODE_UNAVAILABLE, "%s has failed", input->master);
+    if (error)
+        cni_error_add(ret_error, "%s", error);
+    return -EPROTO;
+}
+
 static int run_status(Client *client, const Input *input, CniError *ret_error)
 {
     _cleanup_client_reply_ ClientReply reply = CLIENT_REPLY_NULL;
@@ -364,7 +401,7 @@ static int run_status(Client *client, const Input *input, CniError *ret_error)
         return -EPROTO;
     }
     if (reply.status == 200 && json_is_true(json_object_get(reply.document, "ready")))
-        return 0;
+        return judge_master(input, reply.document, ret_error);
     phase = json_string_value(json_object_get(reply.document, "phase"));
     return cni_error(ret_error, CNI_CODE_UNAVAILABLE, "%s: the node's interfaces are not ready (%.64s)",
                      input->socket_path, phase ?: "unknown phase");

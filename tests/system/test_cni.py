@@ -358,6 +358,29 @@ def test_status(daemon, tmp_path):
     assert failure("STATUS", {**config, "socket": str(tmp_path / "absent")}).code == 50
 
 
+@pytest.mark.parametrize("master, works", [
+    ("eth1", True), ("oam", True), ("eni-0a", True),         # up
+    ("eth2", False), ("eni-0b", False), ("media", True),     # failed; another one of its network is up
+    ("eth4", True), ("eth5", True),                          # bound to a driver, away in a pod
+    ("eth6", False), ("core", False), ("eth9", False),       # failed, alone; not there
+])
+def test_status_of_a_degraded_node(daemon, master, works):
+    interfaces = [("eth1", "oam", "up"), ("eth2", "media", "failed"), ("eth3", "media", "up"),
+                  ("eth4", "dpdk", "bound"), ("eth5", "dpdk", "away"), ("eth6", "core", "failed")]
+    daemon.status = {"phase": "degraded", "ready": True, "interfaces": [
+        {"name": name, "network": network, "state": state, "eni_id": f"eni-0{'abcdef'[i]}",
+         "error": "no such subnet" if state == "failed" else None}
+        for i, (name, network, state) in enumerate(interfaces)]}
+    config = {"cniVersion": "1.1.0", "name": "oam", "socket": daemon.path, "master": master}
+    if works:
+        assert invoke("STATUS", config) is None
+        return
+    raised = failure("STATUS", config)
+    assert raised.code == 50
+    assert master in raised.message
+    assert raised.details == ("" if master == "eth9" else "no such subnet")
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_version(version):
     assert invoke("VERSION", {"cniVersion": version}) == {"cniVersion": version,

@@ -8,6 +8,7 @@ from ec2sim.node import Topology
 
 from cnichain import PluginError, Runtime, invoke, needs_ipvlan, real_plugin, static_network
 from fleet import Fleet
+from harness import SUBNETS
 from registering import ASSIGN, ASSIGN6, Registering, scenario, until
 
 FIRST, FIRST6 = "10.0.10.200", "2001:db8:e2c:10::aa"
@@ -118,6 +119,32 @@ def test_newer_pod_fails_after_the_older_is_gone(node):
     node.control.deny()
     assert node.owners() == {}
     node.wait_gone(FIRST)
+
+
+def test_status_of_a_degraded_node(fleet):
+    """What STATUS says of a network is what its ADD comes to."""
+    networks = "[daemon]\non_failure = continue\n[discovery]\ntags = no\n" + "".join(
+        f"[network {name}]\nsubnets = {subnet}\nsecurity_groups = sg-0000000000000a115\n"
+        for name, subnet in zip(("oam", "media"), SUBNETS))
+    with Registering(fleet, networks) as node:
+        node.daemon.stop()
+        node.daemon.configure(f"{networks}source_dest_check = no\n")  # of the last one
+        node.control.deny("ec2:ModifyNetworkInterfaceAttribute")
+        node.start()
+        assert node.daemon.status()["phase"] == "degraded"
+        environment = {"CNI_CONTAINERID": "c0ffee", "CNI_IFNAME": "net1", "CNI_NETNS": "/proc/self/ns/net"}
+        for master, address, works in (("oam", FIRST, True), ("media", "10.0.20.200", False)):
+            config = {"cniVersion": "1.1.0", "name": master, "type": "multus-eks-ip", "master": master,
+                      "socket": node.daemon.socket_path}
+            previous = {"prevResult": {"ips": [{"address": f"{address}/24"}]}}
+            if works:
+                assert invoke("STATUS", config) is None
+                invoke("ADD", {**config, **previous}, environment)
+                continue
+            for command, more, code in (("STATUS", {}, 50), ("ADD", previous, 100)):
+                with pytest.raises(PluginError) as raised:
+                    invoke(command, {**config, **more}, environment)
+                assert raised.value.code == code
 
 
 def test_by_hand(node):
