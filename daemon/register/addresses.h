@@ -10,7 +10,7 @@
 
 typedef struct Addresses Addresses;
 
-#define ADDRESSES_REQUEST_TIME (60 * USEC_PER_SEC) /* then 504; the work goes on */
+#define ADDRESSES_REQUEST_TIME (60 * USEC_PER_SEC) /* from when the node is ready; then 504 */
 
 /**
  * addresses_new() - nothing is served before addresses_set_registrar()
