@@ -6,11 +6,12 @@
   comments   every .c opens with a module comment; every function of a header of daemon/ and ctl/ has a
              doc block of its own or of its group
   licence    every source, script and unit says SPDX-License-Identifier in its first lines
-  python     it compiles, and no line is longer than 110 characters
+  python     it compiles, no line is longer than 110 characters, no function is defined twice
 
 Prints one line for each rule, and the findings under it. Files of git, and new ones it does not ignore.
 """
 
+import ast
 import re
 import subprocess
 import sys
@@ -95,12 +96,22 @@ def check_licence(files):
             yield f"{name}: no SPDX-License-Identifier in the first three lines"
 
 
+def check_names(name, tree):
+    """Of two tests of one name only the second runs."""
+    known = set()
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            if node.name in known:
+                yield f"{name}:{node.lineno}: {node.name} is defined twice"
+            known.add(node.name)
+
+
 def check_python(files):
     for name, text in files.items():
         if not name.endswith(".py"):
             continue
         try:
-            compile(text, name, "exec")
+            yield from check_names(name, ast.parse(text, name))
         except SyntaxError as error:
             yield f"{name}:{error.lineno}: {error.msg}"
         for number, line in enumerate(text.splitlines(), 1):

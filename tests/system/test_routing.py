@@ -60,6 +60,13 @@ def answer(pending) -> int:
     return now
 
 
+def keep_answering(host, address) -> None:
+    """For so long that echoes which are lost would show, on a busy machine too."""
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end:
+        assert answers(host, address)
+
+
 def assert_answered_from(probe, registered, end=1 << 63):
     """From the 200 on echoes are answered, and already the first one sent after it, however soon that was."""
     assert len(probe.answered(registered, end)) > probe.asked(registered, end) * 0.9 > 20
@@ -80,7 +87,7 @@ def test_from_the_answer_on(host, node, address, assign):
         assert not select.select([pending], [], [], 0)[0]
         node.control.gate_release()
         registered = answer(pending)
-        assert all(answers(host, address) for _ in range(20))
+        keep_answering(host, address)
         given_back = time.monotonic_ns()
         assert node.delete(address).status == 200
         node.wait_empty()
@@ -127,7 +134,7 @@ def test_on_the_node_that_it_moved_to(host, node, other, address, assign):
         # one more has gone the whole way: nothing is under way to the old pod
         assert answers(host, address)
         before = old.echoes()
-        assert all(answers(host, address) for _ in range(20))
+        keep_answering(host, address)
     assert old.echoes() == before and new.echoes() > 2
     assert_answered_from(probe, registered)
     # the old pod goes; what it gives back is not its own any more
