@@ -12,12 +12,13 @@
  *
  * DEL: pods must be deletable whatever state the node is in. With nobody behind the socket (stopped, or
  * never installed), or a daemon whose boot has failed, it succeeds and says on stderr what it could not do:
- * the daemon keeps its list on disk, so what is left there is given back by GC, by whichever node registers
- * the address next, or after the next reboot. A daemon that is merely restarting does not look like that:
- * systemd holds the socket, the request waits, and one that a daemon refuses because it is stopping is asked
- * again. If it is there and does not answer, the result is "try again later", which runtimes do until it
- * succeeds. Of prevResult's addresses one may be with a newer owner, whose request is on its way: should that
- * fail, the daemon would have it be this pod's again, unless it is given back in its name now.
+ * the daemon keeps its list on disk, so what is left there is given back by whichever node registers the
+ * address next, by multus-eksctl, after the next reboot, or by GC, where the runtime calls it. A daemon that
+ * is merely restarting does not look like that: systemd holds the socket, the request waits, and one that a
+ * daemon refuses because it is stopping is asked again. If it is there and does not answer, the result is
+ * "try again later", which runtimes do until it succeeds. Of prevResult's addresses one may be with a newer
+ * owner, whose request is on its way: should that fail, the daemon would have it be this pod's again, unless
+ * it is given back in its name now.
  */
 
 #include "cni/verbs.h"

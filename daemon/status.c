@@ -8,15 +8,28 @@
 #include "manager-private.h"
 #include "serve.h"
 
-static json_t *own_addresses_json(const Ec2NetworkInterface *eni)
+/* Of several of IPv6 it is noted which is the interface's own (state.h); before that, one alone is. */
+static const InAddr *own_ipv6(const Manager *manager, const Ec2NetworkInterface *eni)
 {
+    const Registrar *registrar = manager->serve ? serve_registrar(manager->serve) : NULL;
+    const State *state = registrar ? registrar_state(registrar) : NULL;
+
+    if (state)
+        return state_find_own(state, eni->network_interface_id);
+    return eni->n_ipv6_addresses == 1 ? &eni->ipv6_addresses[0] : NULL;
+}
+
+/* Of IPv4 the first is the primary one (records.h); those of pods are listed by /v1/addresses. */
+static json_t *own_addresses_json(const Manager *manager, const Ec2NetworkInterface *eni)
+{
+    const InAddr *ipv6 = eni ? own_ipv6(manager, eni) : NULL;
     json_t *array = json_array();
     char text[IN_ADDR_TEXT];
 
-    for (size_t i = 0; eni && i < eni->n_private_ips; i++)
-        (void)json_array_append_new(array, json_string(in_addr_format(&eni->private_ips[i].address, text)));
-    for (size_t i = 0; eni && i < eni->n_ipv6_addresses; i++)
-        (void)json_array_append_new(array, json_string(in_addr_format(&eni->ipv6_addresses[i], text)));
+    if (eni && eni->n_private_ips > 0)
+        (void)json_array_append_new(array, json_string(in_addr_format(&eni->private_ips[0].address, text)));
+    if (ipv6)
+        (void)json_array_append_new(array, json_string(in_addr_format(ipv6, text)));
     return array;
 }
 
@@ -90,7 +103,8 @@ static json_t *interface_json(const Interface *interface)
         json_string_or_null(eni ? eni->network_interface_id : NULL), "mac",
         json_string_or_null(eni ? mac_addr_format(&eni->mac, mac) : NULL), "subnet_id", desired->subnet_id,
         "device_index", eni ? json_integer(eni_device_index(interface->eni)) : json_null(),
-        "network_card_index", (int)desired->network_card, "addresses", own_addresses_json(eni), "group_ids",
+        "network_card_index", (int)desired->network_card, "addresses",
+        own_addresses_json(interface->manager, eni), "group_ids",
         strings_json(eni ? &eni->group_ids : &desired->group_ids), "mtu",
         positive_json(interface->link ? link_mtu(interface->link) : 0), "ifindex",
         positive_json(interface->link ? (unsigned)link_ifindex(interface->link) : 0), "pci_address",

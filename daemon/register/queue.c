@@ -92,7 +92,7 @@ static void queue_hurry(Queue *queue)
 {
     bool moves = queue->batch.action == BATCH_MOVE, looks = queue->batch.action == BATCH_LOOK;
     usec_t now = registrar_now(queue->registrar), age = time_monotonic() - queue->began;
-    _cleanup_batch_ Batch batch = BATCH_NULL;
+    Batch batch;
 
     if (!(moves || looks) || !batch_is_waited_for(queue->registrar->state, queue->interface->id, moves, now))
         return;
@@ -107,6 +107,7 @@ static void queue_hurry(Queue *queue)
         /* It changes nothing, and what it was to tell is in doubt as before. */
         queue->looks_from = time_add(time_monotonic(), PATIENCE);
         batch = queue_take_batch(queue);
+        batch_done(&batch);
     }
     queue_call_ended(queue);
 }

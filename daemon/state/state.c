@@ -258,7 +258,6 @@ int state_put_aside(State *state, Registration *registration)
         if (r < 0)
             return r;
     }
-    assert(!state_find(state->aside, &registration->address));
     r = state_reserve(state->aside);
     if (r < 0)
         return r;

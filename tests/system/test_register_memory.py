@@ -143,6 +143,16 @@ def test_without_an_ipv6_address_of_its_own(pods):
         assert node.put(V6[0], "pod").status == 200
 
 
+def test_status_after_a_restart(node):
+    """An interface's addresses are its own, not pods' that EC2 showed on it."""
+    own = node.daemon.status()["interfaces"][0]["addresses"]
+    assert own == [node.eni()["ipv4"][0], node.eni()["ipv6"][0]]
+    for address in (A, V6[0]):
+        assert node.put(address).status == 200
+    node.restart()
+    assert node.daemon.status()["interfaces"][0]["addresses"] == own
+
+
 @pytest.mark.parametrize("k", [1, 2])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_while_moving_ipv6(pods, when, k):
