@@ -86,7 +86,7 @@ Registration *state_find(const State *state, const InAddr *address)
 {
     size_t i = state_position(state, address);
 
-    if (i == state->n || !in_addr_equal(&state->registrations[i]->address, address))
+    if (i >= state->n || !in_addr_equal(&state->registrations[i]->address, address))
         return NULL;
     return state->registrations[i];
 }
