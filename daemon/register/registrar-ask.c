@@ -10,6 +10,7 @@
 
 #include "register/registrar-private.h"
 #include "register/wait.h"
+#include "util/log.h"
 #include "util/message-ids.h"
 #include <errno.h>
 #include <stdio.h>
@@ -414,11 +415,17 @@ int registrar_keep(Registrar *registrar, const InAddr *address, const char *inte
 
 void registrar_forget_moved_away(Registrar *registrar, const InAddr *address, const char *owner)
 {
-    const Registration *note = state_find_moved_away(registrar->state, address);
+    Registration *note = state_find_moved_away(registrar->state, address);
+    const char *believer = NULL;
 
     if (!note || (owner && !streq(note->owner, owner)))
         return;
-    (void)state_forget_moved_away(registrar->state, address);
+    if (owner && registrar->believer)
+        believer = registrar->believer(address, owner, registrar->heir_userdata);
+    if (!believer)
+        (void)state_forget_moved_away(registrar->state, address);
+    else if (registration_set(note, note->state, believer, NULL, note->since) < 0)
+        log_debug("out of memory: an address has moved away from somebody who has ended");
     registrar_touch(registrar);
 }
 

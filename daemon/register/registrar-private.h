@@ -44,6 +44,7 @@ struct Registrar {
     Told told;
     RegistrarStatistics statistics;
     RegistrarHeir heir; /* or NULL */
+    RegistrarBeliever believer;
     void *heir_userdata;
     int64_t clock_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC, when last looked at */
     /* Answering: what is finished waits for the disk. */

@@ -309,9 +309,10 @@ void registrar_fetch(Registrar *registrar, Registration *registration)
     }
 }
 
-void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, void *userdata)
+void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, RegistrarBeliever believer, void *userdata)
 {
     registrar->heir = heir;
+    registrar->believer = believer;
     registrar->heir_userdata = userdata;
 }
 

@@ -59,6 +59,10 @@ typedef void (*RegistrarHandler)(const RegistrarResult *result, void *userdata);
 
 typedef void (*RegistrarHeir)(const InAddr *address, const ProtocolError *error, void *userdata);
 
+/* Who else had an address that has moved away, and may believe it his still, or NULL; valid until it is asked
+ * again. */
+typedef const char *(*RegistrarBeliever)(const InAddr *address, const char *but_owner, void *userdata);
+
 /* For /metrics and status. */
 typedef struct RegistrarStatistics {
     uint64_t n_registered, n_released, n_refused;
@@ -130,7 +134,11 @@ int registrar_register(Registrar *registrar, const InAddr *address, const char *
 int registrar_keep(Registrar *registrar, const InAddr *address, const char *interface, const char *owner,
                    RegistrarHandler handler, void *userdata, RegistrarWait **ret);
 
-/** registrar_forget_moved_away() - the owner (NULL: whoever) has ended who could believe the address his */
+/**
+ * registrar_forget_moved_away() - the owner (NULL: whoever) has ended who could believe the address his
+ *
+ * That it has moved away is noted for another believer from then on; of NULL there is none.
+ */
 void registrar_forget_moved_away(Registrar *registrar, const InAddr *address, const char *owner);
 
 /**
@@ -144,8 +152,9 @@ int registrar_release(Registrar *registrar, const InAddr *address, const char *o
 
 RegistrarWait *registrar_wait_free(RegistrarWait *wait);
 
-/** registrar_set_heir() - who is asked before an address is without an owner; NULL: nobody */
-void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, void *userdata);
+/** registrar_set_heir() - who is asked before an address, or a note of one, is without an owner; NULL: nobody
+ */
+void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, RegistrarBeliever believer, void *userdata);
 
 /** registrar_state() - what is registered, for GET and metrics; constant for the caller */
 const State *registrar_state(const Registrar *registrar);

@@ -396,6 +396,7 @@ static void sighting_on_gone(Sighting *sighting)
             sighting_release(sighting);
             break;
         }
+        registrar_forget_moved_away(sighting->sightings->registrar, &sighting->key.address, sighting->owner);
         sighting_forget(sighting);
         sighting_claim(heir);
         break;
@@ -448,6 +449,21 @@ static void on_orphan(const InAddr *address, const ProtocolError *error, void *u
         sighting_set_state(heir, SIGHTING_STATE_REFUSED);
         again_after(heir, 0);
     }
+}
+
+/* RegistrarBeliever */
+static const char *find_believer(const InAddr *address, const char *but_owner, void *userdata)
+{
+    const Sightings *sightings = userdata;
+
+    for (size_t i = 0; i < sightings->n; i++) {
+        const Sighting *sighting = sightings->items[i];
+
+        if (LIVE & 1U << sighting->state && sighting->had && !streq(sighting->owner, but_owner) &&
+            in_addr_equal(&sighting->key.address, address))
+            return sighting->owner;
+    }
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ all of them */
@@ -711,7 +727,7 @@ Sightings *sightings_free(Sightings *sightings)
 {
     if (!sightings)
         return NULL;
-    registrar_set_heir(sightings->registrar, NULL, NULL);
+    registrar_set_heir(sightings->registrar, NULL, NULL, NULL);
     for (size_t i = 0; i < sightings->n; i++)
         (void)sighting_free(sightings->items[i]);
     (void)sd_event_unref(sightings->event);
@@ -728,7 +744,7 @@ int sightings_new(Sightings **ret, sd_event *event, Registrar *registrar)
         return -ENOMEM;
     sightings->event = sd_event_ref(event);
     sightings->registrar = registrar;
-    registrar_set_heir(registrar, on_orphan, sightings);
+    registrar_set_heir(registrar, on_orphan, find_believer, sightings);
 
     *ret = sightings;
     return 0;

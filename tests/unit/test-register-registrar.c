@@ -478,7 +478,7 @@ static void test_heir(void **unused _unused_)
     fixture_init(&f);
     fixture_start(&f);
     heir.fixture = &f;
-    registrar_set_heir(f.registrar, on_orphan, &heir);
+    registrar_set_heir(f.registrar, on_orphan, NULL, &heir);
     register_ok(&f, "10.0.1.20", "pod-a");
     give_back(&f, &asked, "10.0.1.20", "pod-b");
     assert_int_equal(asked.status, 409);
@@ -509,7 +509,7 @@ static void test_heir(void **unused _unused_)
     fail_call(&f, ASSIGN, "UnauthorizedOperation", "no");
     assert_int_equal(heir.n, 3);
     assert_int_equal(heir.status, 502);
-    registrar_set_heir(f.registrar, NULL, NULL);
+    registrar_set_heir(f.registrar, NULL, NULL, NULL);
     fixture_done(&f);
 }
 

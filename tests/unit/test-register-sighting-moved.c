@@ -644,6 +644,53 @@ static void test_moved_away_from_the_newer(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Two pods had it, and one of them ends, in whatever order they asked: the other one does not take it back.
+ */
+static void test_moved_away_and_one_ends(void **unused _unused_)
+{
+    for (int i = 0; i < 12; i++) {
+        const int ends = 1 + i % 2, stays = 2 - i % 2;
+        Sightings *s;
+        Fixture f;
+
+        s = begin_with_pod(&f, V4);
+        see(&f, s, 2, V4, "eth1");
+        advance(&f, 2 * USEC_PER_MINUTE);
+        (void)sightings_free(s);
+        fixture_stop(&f);
+        fixture_start(&f);
+        s = begin(&f);
+        see(&f, s, i % 4 < 2 ? 1 : 2, V4, "eth1");
+        see(&f, s, i % 4 < 2 ? 2 : 1, V4, "eth1");
+        sightings_settle(s);
+        settle(&f);
+        assert_refused_without_taking(&f);
+        /* Each of them asks again after a while. */
+        for (int n_again = 0; n_again < i / 4; n_again++) {
+            while (pending(&f, ASSIGN) == 0)
+                advance(&f, 5 * SECOND);
+            assert_refused_without_taking(&f);
+        }
+        gone(&f, s, ends, V4);
+        /* Killed before the other one was told. */
+        (void)sightings_free(s);
+        fixture_stop(&f);
+        fake_aws_forget(f.cloud.aws);
+        fixture_start(&f);
+        s = begin(&f);
+        see(&f, s, stays, V4, "eth1");
+        sightings_settle(s);
+        settle(&f);
+        assert_refused_without_taking(&f);
+        /* Then he ends, too, and it is nobody's. */
+        gone(&f, s, stays, V4);
+        see(&f, s, 3, V4, "eth1");
+        assert_true(is_taken_from_others(&f));
+        (void)sightings_free(s);
+        fixture_done(&f);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -669,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_moved_away_and_rebooted),
         cmocka_unit_test(test_moved_away_and_new),
         cmocka_unit_test(test_moved_away_from_the_newer),
+        cmocka_unit_test(test_moved_away_and_one_ends),
     };
 
     log_set_max_level(LOG_CRIT);

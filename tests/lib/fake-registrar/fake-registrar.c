@@ -143,8 +143,9 @@ int registrar_release(Registrar *registrar, const InAddr *address, const char *o
     return 0;
 }
 
-void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, void *userdata)
+void registrar_set_heir(Registrar *registrar, RegistrarHeir heir, RegistrarBeliever believer, void *userdata)
 {
+    (void)believer;
     registrar->heir = heir;
     registrar->heir_userdata = userdata;
 }
