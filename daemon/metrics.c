@@ -89,10 +89,22 @@ static int write_addresses(const Registrar *registrar, Buf *text)
     return r;
 }
 
+/* Also what was there a while ago, and is looked at again. */
+static size_t count_pending(const State *state)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < state_n(state); i++)
+        n += state_get(state, i)->state == REGISTRATION_WANTED && !state_get(state, i)->assigned;
+    return n;
+}
+
 static int write_registrar(const Registrar *registrar, Buf *text)
 {
     const RegistrarStatistics *statistics = registrar_statistics(registrar);
     const Metric metrics[] = {
+        {"multus_eks_addresses_pending", "gauge", "Wanted addresses of which EC2 is being asked.",
+         (double)count_pending(registrar_state(registrar))},
         {"multus_eks_registered_total", "counter", "Registrations that succeeded.",
          (double)statistics->n_registered},
         {"multus_eks_released_total", "counter", "Addresses given back.", (double)statistics->n_released},

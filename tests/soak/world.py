@@ -81,6 +81,10 @@ class Node(Registering):
         if os.path.exists(self.store):
             super().age(seconds)
 
+    def is_asking(self) -> bool:
+        """Whether EC2 has still to say something of what is wanted; the list shows what it said before."""
+        return self.metrics()["multus_eks_addresses_pending"] > 0
+
     def memory(self) -> dict:
         """What the daemon remembers: address -> entry of its list."""
         try:
@@ -313,6 +317,8 @@ class World:
         """Address -> State, or a text: what is still under way."""
         before = [node.memory() for node in self.nodes]
         places = self._places()
+        if any(node.is_asking() for node in self.nodes):
+            return "EC2 is being asked"
         if [node.memory() for node in self.nodes] != before:
             return "what the daemons remember changes"
         strangers = {a for entries in [places, *before] for a in entries} - set(steps.POOL)

@@ -66,8 +66,10 @@ def test_checked_while_it_is_looked_at(node, runtime):
     node.control.gate_reached()
     pod.check()
     assert node.owners() == {FIRST: pod.owner}
+    assert node.metrics()["multus_eks_addresses_pending"] == 1
     assert node.control.gate_release()
     assert again.reply().status == 200
+    assert node.metrics()["multus_eks_addresses_pending"] == 0
     # its next owner has it when he is told so
     time.sleep(0.2)
     node.control.gate("DescribeNetworkInterfaces")
