@@ -195,6 +195,8 @@ def _given_back(state, event, here):
     memory = state.memory[event.node]
     yield State(here, state.memory).remember(event.node, Memory(RELEASED, "", here[1]))
     yield state.remember(event.node, memory and Memory(RELEASED, "", memory.ifname))
+    # a reply was lost, and who has it since is not known here: it is to be unassigned in any case
+    yield state.remember(event.node, Memory(RELEASED, "", here[1]))
 
 
 def _is_held(memory, ifname) -> bool:
