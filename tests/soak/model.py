@@ -26,6 +26,8 @@ LOST, UNHEARD = "lost", "unheard"
 WATCH = "watch:"
 #: how long a daemon may repeat what EC2 has said
 TRUST_SECONDS = 5.0
+#: who had an address that moved away has ended, and others may have had it, too
+PASSED_ON = "(passed on)"
 #: an owner whose registration another one took over before it was done
 NOT_TO_BE_SEEN = "(superseded)"
 
@@ -484,7 +486,9 @@ class Model:
     def _note_last(self, address, event) -> None:
         """Who has given it up, or ended with the node, is none any more."""
         last = self._last.get((address, event.node))
-        if (event.kind == UNSEE and last == event.owner) or \
+        if event.kind == UNSEE and last == event.owner and event.others:
+            self._last[address, event.node] = PASSED_ON
+        elif (event.kind == UNSEE and last == event.owner) or \
                 (event.kind == RESTART and (event.reboot or (last not in event.others and (
                     not event.others or str(last).startswith(WATCH))))):
             self._last.pop((address, event.node), None)
