@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     assert(r == 0);
     compare(state, again);
     compare(state_moved_away(state), state_moved_away(again));
+    compare(state_own(state), state_own(again));
     free(text);
     (void)state_free(again);
     (void)state_free(state);
