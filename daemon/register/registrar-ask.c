@@ -492,7 +492,8 @@ static int refuse_release(Registrar *registrar, Registration *r, const char *own
     ProtocolError error = {409, "owned_by_another", message};
     int res;
 
-    if (!is_to_have_it_again(r, owner)) {
+    /* That it is somebody newer's may not be on disk yet: the next run would take it for the older one's. */
+    if (!is_to_have_it_again(r, owner) && (!registrar->dirty || registrar->unwritable)) {
         refuse_printf(handler, userdata, error.status, error.code, "%s belongs to %s",
                       in_addr_format(&r->address, text), r->owner);
         return 0;

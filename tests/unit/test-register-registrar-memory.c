@@ -117,6 +117,29 @@ static void test_killed_while_moving(void **unused _unused_)
     }
 }
 
+/* Who had it is told that it is somebody else's when that is on disk: he does not ask again. */
+static void test_taken_over_and_given_back(void **unused _unused_)
+{
+    Asked asked = {0}, given_back = {0};
+    Registration r;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "b");
+    put(&f, &asked, "10.0.1.20", "c");
+    give_back(&f, &given_back, "10.0.1.20", "b");
+    assert_int_equal(stored(&f, "10.0.1.20", &r), 1);
+    assert_string_equal(find(&f, "10.0.1.20")->owner, "c");
+    assert_int_equal(asked.status, 0);
+    assert_int_equal(given_back.status, 0);
+    settle(&f);
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(given_back.status, 409);
+    assert_string_equal(given_back.code, "owned_by_another");
+    fixture_done(&f);
+}
+
 /* An interface fails at one start: with the next one everything on it is as before. */
 static void test_interface_missing(void **unused _unused_)
 {
@@ -486,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_restart_fresh),
         cmocka_unit_test(test_killed_while_moving),
+        cmocka_unit_test(test_taken_over_and_given_back),
         cmocka_unit_test(test_interface_missing),
         cmocka_unit_test(test_own_ipv6),
         cmocka_unit_test(test_own_ipv6_changed),
