@@ -25,8 +25,8 @@
 typedef struct Survey {
     bool taken;
     bool doubted;
-    bool conflict;
-    unsigned suspect; /* lowest number, 0: none */
+    size_t n_conflicts; /* IPv6 */
+    unsigned suspect;   /* lowest number, 0: none */
     /* by family, 0: IPv4 */
     size_t n_wanted[2];
     size_t n_firm[2]; /* those of them that do not yield */
@@ -102,7 +102,7 @@ static void survey_registration(Survey *survey, const Registration *r, const Bat
     } else if (wants_look(r)) {
         survey->doubted = true;
     } else if (r->doubt == REGISTRATION_DOUBT_CONFLICT) {
-        survey->conflict = !rules->moving;
+        survey->n_conflicts += !rules->moving;
     } else if (wants_assign(r)) {
         survey_wanted(survey, r);
     } else {
@@ -182,18 +182,28 @@ static bool wanted_yields(const Survey *survey, int family)
     return survey->n_firm[f] == 0 || survey->oldest_wanted[f] < survey->oldest_firm[f];
 }
 
-static Choice choose_assign(const Survey *survey, int family, bool yields, const BatchRules *rules)
+/* Whether what was given back has to go before so many can come; that is the choice then. */
+static bool choose_room(const Survey *survey, int family, size_t n, const BatchRules *rules, Choice *ret)
 {
     unsigned f = family_index(family);
     size_t room = f ? rules->ipv6_room : rules->ipv4_room;
-    size_t n = survey->n_wanted[f];
 
-    if (room < n && survey->n_spare[f] > 0)
-        return (Choice){.action = BATCH_UNASSIGN,
-                        .family = family,
-                        .early = true,
-                        .spare = REGISTRATION_RELEASED,
-                        .max = n - room};
+    if (room >= n || survey->n_spare[f] == 0)
+        return false;
+    *ret = (Choice){.action = BATCH_UNASSIGN,
+                    .family = family,
+                    .early = true,
+                    .spare = REGISTRATION_RELEASED,
+                    .max = n - room};
+    return true;
+}
+
+static Choice choose_assign(const Survey *survey, int family, bool yields, const BatchRules *rules)
+{
+    Choice choice;
+
+    if (choose_room(survey, family, survey->n_wanted[family_index(family)], rules, &choice))
+        return choice;
     return (Choice){.action = BATCH_ASSIGN,
                     .family = family,
                     .suspect = survey->suspect,
@@ -207,6 +217,7 @@ static Choice choose(const State *state, const char *network_interface_id, const
     const Registration *suspect =
         survey->suspect ? find_suspect(state, network_interface_id, survey->suspect, now) : NULL;
     int family = wanted_family(survey);
+    Choice choice;
 
     /* Somebody elsewhere is cut off. */
     if (survey->taken)
@@ -217,7 +228,9 @@ static Choice choose(const State *state, const char *network_interface_id, const
         return choose_assign(survey, suspect->address.family, suspect->yields, rules);
     if (survey->n_wanted[0] + survey->n_wanted[1] > 0)
         return choose_assign(survey, family, wanted_yields(survey, family), rules);
-    if (survey->conflict)
+    if (survey->n_conflicts > 0 && choose_room(survey, AF_INET6, survey->n_conflicts, rules, &choice))
+        return choice;
+    if (survey->n_conflicts > 0)
         return (Choice){.action = BATCH_MOVE, .family = AF_INET6, .max = SIZE_MAX};
     if (survey->n_due[0] + survey->n_due[1] > 0)
         return (Choice){

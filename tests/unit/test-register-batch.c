@@ -71,7 +71,7 @@ static void test_next(void **unused _unused_)
         const char *letters;
         BatchAction action;
         const char *taken; /* in order of address */
-        unsigned room;     /* of IPv4; 0: unknown */
+        unsigned room;     /* one more than there is; 0: unknown */
     } rows[] = {
         {"", BATCH_NONE, "", 0},
         {"aaf", BATCH_NONE, "", 0},
@@ -101,6 +101,9 @@ static void test_next(void **unused _unused_)
         {"wr", BATCH_ASSIGN, "w", 2},
         {"ws", BATCH_UNASSIGN, "s", 1},      /* nobody has claimed it since the host started */
         {"wwwsrs", BATCH_UNASSIGN, "rs", 2}, /* released ones first */
+        {"cv", BATCH_UNASSIGN, "v", 1},      /* for what another interface has, too */
+        {"ccvv", BATCH_UNASSIGN, "v", 2},
+        {"ccv", BATCH_MOVE, "cc", 3},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -113,7 +116,7 @@ static void test_next(void **unused _unused_)
         assert_int_equal(state_new(&state), 0);
         (void)add_all(state, rows[i].letters);
         if (rows[i].room > 0)
-            rules.ipv4_room = rows[i].room - 1;
+            rules.ipv4_room = rules.ipv6_room = rows[i].room - 1;
         assert_int_equal(batch_next(state, "eni-1", &rules, NOW, &batch, &due), 0);
         for (size_t j = 0; j < batch.n; j++)
             taken[j] = letter_of(batch.registrations[j], rows[i].letters);
