@@ -99,6 +99,20 @@ static int add_interface(const Serve *serve, const Interface *interface)
     return r;
 }
 
+/*
+ * Whatever there is of this node is told of: those that have failed, those that are kept, and all of them if
+ * there is no plan. One that is served is not absent, whatever else it is.
+ */
+static int add_absent(const Serve *serve)
+{
+    const Facts *facts = &gather_observation(serve->manager->gather)->facts;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < facts->n_enis; i++)
+        r = registrar_add_absent(serve->registrar, facts->enis[i].network_interface_id);
+    return r;
+}
+
 static int add_interfaces(const Serve *serve)
 {
     const Manager *manager = serve->manager;
@@ -108,21 +122,13 @@ static int add_interfaces(const Serve *serve)
         const Interface *interface = &manager->interfaces[i];
 
         /* One that EC2 has not made yet, or not any more, can hold no address. */
-        if (!eni_record(interface->eni))
+        if (interface_has_failed(interface) || !eni_record(interface->eni))
             continue;
-        if (interface_has_failed(interface))
-            r = registrar_add_absent(serve->registrar, eni_record(interface->eni)->network_interface_id);
-        else
-            r = add_interface(serve, interface);
+        r = add_interface(serve, interface);
         if (r < 0)
             return r;
     }
-    for (size_t i = 0; manager->desired && i < manager->desired->kept.n; i++) {
-        r = registrar_add_absent(serve->registrar, manager->desired->kept.items[i]);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    return add_absent(serve);
 }
 
 static int read_boot_id(char **ret)

@@ -182,6 +182,10 @@ static void look_at_unknown(const Queue *queue, const InAddr *address, usec_t no
     if (in_addr_equal(address, &interface->own[address->family == AF_INET6]) ||
         state_find(registrar->state, address))
         return;
+    /* A start decides which is the own one; and what has moved away a moment ago may be shown still. */
+    if ((address->family == AF_INET6 && interface->ipv6 && !in_addr_is_set(&interface->own[1])) ||
+        flap_is_lost(&registrar->flap, address, time_monotonic()))
+        return;
     if (registrar_add_unowned(registrar, interface, address, REGISTRATION_RELEASED, now) < 0)
         log_debug("out of memory: what nobody knows of on %s is left there", interface->id);
     else if (registrar->dirty)
@@ -231,6 +235,7 @@ void queue_on_looked(const AwsReply *reply, void *userdata)
     _cleanup_batch_ Batch batch = queue_take_batch(queue);
     const AwsError *error = reply->error;
 
+    queue->n_put_off = 0;
     if (!error && reply->records->n_network_interfaces == 0)
         error = &unknown;
     if (error)

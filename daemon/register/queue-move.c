@@ -106,10 +106,16 @@ static void on_moved(const Move6Result *result, void *userdata)
         /* Without memory nothing is known, and it goes out again. */
         moved_one(queue, batch.registrations[j], all ? result->outcomes[i++] : MOVE6_FREE, result, together);
     }
-    if (beside)
-        queue_kick(queue);
-    else
+    if (beside && queue->state == QUEUE_CALLING && queue->batch.action == BATCH_LOOK) {
+        /* What it will show may be older than what the move has done. */
+        batch_done(&batch);
+        batch = queue_take_batch(queue);
         queue_call_ended(queue);
+    } else if (beside) {
+        queue_kick(queue);
+    } else {
+        queue_call_ended(queue);
+    }
 }
 
 /* On disk before it is done: a daemon that is killed between taking and assigning has to know of it. */

@@ -29,6 +29,7 @@ struct Queue {
     usec_t timer_at;       /* CLOCK_REALTIME; USEC_INFINITY: not armed */
     usec_t began;          /* CLOCK_MONOTONIC: of the call */
     usec_t looks_from;     /* likewise: the next look */
+    unsigned n_put_off;    /* looks in a row */
     bool full[2];          /* EC2 said so, by family: make room first */
     bool refresh;          /* look at the interface, when there is nothing else to do */
     unsigned next_suspect; /* number of the next half */

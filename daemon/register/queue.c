@@ -34,6 +34,8 @@
 #define CONFLICTS_MAX 3u
 /* So long what is to be assigned waits for a look or a move; and then a look is put off. */
 #define PATIENCE (3 * USEC_PER_SEC)
+/* So often the time of a look that is put off is doubled: each is to have its turn. */
+#define PUT_OFF_MAX 4u
 /* While an address is on its way from a full interface to another one of the node. */
 #define LEAVING_PAUSE (USEC_PER_SEC / 4)
 
@@ -92,12 +94,13 @@ static void queue_hurry(Queue *queue)
 {
     bool moves = queue->batch.action == BATCH_MOVE, looks = queue->batch.action == BATCH_LOOK;
     usec_t now = registrar_now(queue->registrar), age = time_monotonic() - queue->began;
+    usec_t patience = PATIENCE << (looks ? MIN(queue->n_put_off, PUT_OFF_MAX) : 0);
     Batch batch;
 
     if (!(moves || looks) || !batch_is_waited_for(queue->registrar->state, queue->interface->id, moves, now))
         return;
-    if (age < PATIENCE) {
-        queue_arm(queue, time_add(now, PATIENCE - age), now);
+    if (age < patience) {
+        queue_arm(queue, time_add(now, patience - age), now);
         return;
     }
     if (moves) {
@@ -106,6 +109,7 @@ static void queue_hurry(Queue *queue)
     } else {
         /* It changes nothing, and what it was to tell is in doubt as before. */
         queue->looks_from = time_add(time_monotonic(), PATIENCE);
+        queue->n_put_off++;
         batch = queue_take_batch(queue);
         batch_done(&batch);
     }
@@ -598,6 +602,7 @@ static int queue_next(Queue *queue, usec_t now, usec_t *ret_due)
     queue->began = time_monotonic();
     batch = BATCH_NULL;
     queue_set_state(queue, QUEUE_CALLING);
+    queue_hurry(queue);
     return 0;
 }
 

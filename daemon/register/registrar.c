@@ -274,8 +274,11 @@ void registrar_lost(Registrar *registrar, Registration *registration)
                  registration->network_interface_id);
     else
         log_debug("%s is no longer on %s", text, registration->network_interface_id);
-    registrar->statistics.n_moved_away++;
-    flap_lost(&registrar->flap, &registration->address, time_monotonic());
+    /* What nobody had may have been gone before a describe that was behind showed it. */
+    if (registration->owner[0]) {
+        registrar->statistics.n_moved_away++;
+        flap_lost(&registrar->flap, &registration->address, time_monotonic());
+    }
     if (wanted)
         registrar_note_moved_away(registrar, registration);
     state_remove(registrar->state, registration);

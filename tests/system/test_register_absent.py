@@ -20,7 +20,8 @@ def without_media(node, how, **settings):
     """The daemon runs anew, and does not have the interface of network media."""
     node.control.deny(*["ec2:ModifyNetworkInterfaceAttribute"] if how == "failed" else [])
     node.daemon.kill()
-    networks = NETWORKS + "source_dest_check = no\n" if how == "failed" else NONE
+    networks = {"failed": NETWORKS + "source_dest_check = no\n", "not configured": NONE,
+                "no plan": NETWORKS.replace(SUBNETS[0], "subnet-0000000000000dead")}[how]
     node.daemon.configure(with_registration(networks, **settings))
     node.daemon.start()
     until(node.daemon.is_ready, "ready")
@@ -39,7 +40,7 @@ def media(node) -> set:
     return set(node.eni("media")["ipv4"]) & {ADDRESS, OTHER}
 
 
-@pytest.mark.parametrize("how", ["failed", "not configured"])
+@pytest.mark.parametrize("how", ["failed", "not configured", "no plan"])
 def test_kept(pods, how):
     settings = {"release_cooldown": "0s"}
     with Registering(pods, NETWORKS, **settings) as node:

@@ -334,6 +334,32 @@ static void test_killed_and_given_back(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* What has moved away a moment ago, or may be the interface's own, is not taken for somebody's remains. */
+static void test_not_found(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    register_ok(&f, "10.0.1.21", "b");
+    advance(&f, 2 * USEC_PER_MINUTE);
+    for (int i = 0; i < 2; i++) {
+        asked = (Asked){0};
+        put(&f, &asked, "10.0.1.20", "a");
+        settle(&f);
+        look_answer(&f, ENI, i == 0 ? "10.0.1.10 10.0.1.20" : "10.0.1.10 10.0.1.20 10.0.1.21",
+                    "2001:db8::30");
+        assert_int_equal(asked.status, 200);
+        assert_null(find(&f, "10.0.1.21"));
+        assert_null(find(&f, "2001:db8::30"));
+        assert_null(state_find_own(registrar_state(f.registrar), ENI));
+        advance(&f, 10 * SECOND);
+    }
+    fixture_done(&f);
+}
+
 /* What a look shows and nobody knows: released as what is found at a start; not so the interface's own. */
 static void test_found(void **unused _unused_)
 {
@@ -342,6 +368,7 @@ static void test_found(void **unused _unused_)
     Fixture f;
 
     fixture_init(&f);
+    f.ips6[f.n_ips6++] = address("2001:db8::10");
     fixture_start(&f);
     register_ok(&f, "10.0.1.20", "a");
     advance(&f, 2 * USEC_PER_MINUTE);
@@ -380,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_killed_and_given_back),
         cmocka_unit_test(test_found),
+        cmocka_unit_test(test_not_found),
     };
 
     log_set_max_level(LOG_CRIT);

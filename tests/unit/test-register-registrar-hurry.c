@@ -4,6 +4,7 @@
 
 #include "lib/fake-aws/registry.h"
 #include "util/log.h"
+#include <stdio.h>
 
 #define UNASSIGN6 "UnassignIpv6Addresses"
 
@@ -63,6 +64,53 @@ static void test_look_is_put_off_at_once(void **unused _unused_)
     settle(&f);
     assign_ok(&f);
     assert_int_equal(other.status, 200);
+    asked.wait = registrar_wait_free(asked.wait);
+    fixture_done(&f);
+}
+
+/* He waited already when it began. */
+static void test_look_begins_with_waiters(void **unused _unused_)
+{
+    Asked asked = {0}, other = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    advance(&f, 2 * USEC_PER_MINUTE);
+    put(&f, &asked, "10.0.1.20", "a");
+    put(&f, &other, "10.0.1.21", "b");
+    settle(&f);
+    assert_int_equal(pending(&f, DESCRIBE), 1);
+    advance(&f, 4 * SECOND);
+    assign_ok(&f);
+    assert_int_equal(other.status, 200);
+    asked.wait = registrar_wait_free(asked.wait);
+    fixture_done(&f);
+}
+
+/* New addresses come all the time: a look has longer with each that is put off, and so its turn. */
+static void test_look_has_its_turn(void **unused _unused_)
+{
+    Asked asked = {0};
+    unsigned n_looked = 0;
+    char text[32];
+    Fixture f;
+
+    begin_look(&f, &asked);
+    for (unsigned i = 0; i < 30 && n_looked < 20; i++) {
+        Asked other = {0};
+
+        (void)snprintf(text, sizeof(text), "10.0.1.%u", 30 + i);
+        put(&f, &other, text, "b");
+        settle(&f);
+        advance(&f, 4 * SECOND);
+        n_looked = pending(&f, DESCRIBE) ? n_looked + 4 : 0;
+        if (pending(&f, ASSIGN))
+            assign_ok(&f);
+        other.wait = registrar_wait_free(other.wait);
+    }
+    assert_true(n_looked >= 20);
     asked.wait = registrar_wait_free(asked.wait);
     fixture_done(&f);
 }
@@ -132,6 +180,40 @@ static void test_move_fails_beside(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* A look that began before the end of the move cannot tell what that has done. */
+static void test_look_beside_a_move(void **unused _unused_)
+{
+    Asked asked = {0}, v4 = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    begin_conflict(&f, &asked);
+    look_answer(&f, "eni-9", "", "2001:db8::20");
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    put(&f, &v4, "10.0.1.20", "v4");
+    settle(&f);
+    advance(&f, 4 * SECOND);
+    assign_ok(&f);
+    advance(&f, 10 * SECOND);
+    v4 = (Asked){0};
+    put(&f, &v4, "10.0.1.20", "v4");
+    settle(&f);
+    assert_int_equal(pending(&f, DESCRIBE), 1);
+    fake_call_lose(assigning(&f, "2001:db8::20")); /* carried out */
+    settle(&f);
+    fake_call_fail(assigning(&f, "2001:db8::20"), "InvalidIPAddress.InUse",
+                   "Address 2001:db8::20 is in use.");
+    settle(&f);
+    assert_int_equal(pending(&f, DESCRIBE), 1);
+    assert_int_equal(cloud_count(&f.cloud, DESCRIBE), 3);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20", "2001:db8::20");
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(v4.status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
 /* Freed with both under way. */
 static void test_freed(void **unused _unused_)
 {
@@ -150,8 +232,13 @@ static void test_freed(void **unused _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_look_is_put_off), cmocka_unit_test(test_look_is_put_off_at_once),
-        cmocka_unit_test(test_move_goes_on),    cmocka_unit_test(test_move_fails_beside),
+        cmocka_unit_test(test_look_is_put_off),
+        cmocka_unit_test(test_look_is_put_off_at_once),
+        cmocka_unit_test(test_move_goes_on),
+        cmocka_unit_test(test_move_fails_beside),
+        cmocka_unit_test(test_look_begins_with_waiters),
+        cmocka_unit_test(test_look_has_its_turn),
+        cmocka_unit_test(test_look_beside_a_move),
         cmocka_unit_test(test_freed),
     };
 
