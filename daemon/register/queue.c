@@ -34,8 +34,9 @@
 #define CONFLICTS_MAX 3u
 /* So long what is to be assigned waits for a look or a move; and then a look is put off. */
 #define PATIENCE (3 * USEC_PER_SEC)
-/* So often the time of a look that is put off is doubled: each is to have its turn. */
-#define PUT_OFF_MAX 4u
+/* So often the time of a look that is put off is doubled: each is to have its turn, and who waits for it less
+ * than a CNI plugin does. */
+#define PUT_OFF_MAX 3u
 /* While an address is on its way from a full interface to another one of the node. */
 #define LEAVING_PAUSE (USEC_PER_SEC / 4)
 
