@@ -491,7 +491,11 @@ class Model:
         elif (event.kind == UNSEE and last == event.owner) or \
                 (event.kind == RESTART and (event.reboot or (last not in event.others and (
                     not event.others or str(last).startswith(WATCH))))):
+            is_late = event.kind == RESTART and not event.reboot and last and not last.startswith(WATCH)
             self._last.pop((address, event.node), None)
+            if is_late:
+                # noticed, and noted, perhaps only after those who show it were looked for
+                self._last[address, event.node] = PASSED_ON
 
     def _one(self, address, states, event, all_events, room, begin, refused, origins) -> set:
         others = list(all_events)
