@@ -62,6 +62,10 @@ static void moved_one(Queue *queue, Registration *r, Move6Outcome outcome, const
     case MOVE6_OTHERS: registrar_failed(queue->registrar, r, &others, false); break;
     case MOVE6_STRANDED:
     case MOVE6_REFUSED:
+        if (outcome == MOVE6_REFUSED && queue_can_make_room(queue, &r, 1, result->error)) {
+            r->doubt = REGISTRATION_DOUBT_CONFLICT;
+            break;
+        }
         if (together && outcome == MOVE6_REFUSED) {
             r->doubt = REGISTRATION_DOUBT_CONFLICT;
             r->alone = true;

@@ -56,6 +56,12 @@ void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *
 /** queue_fail() - the registration was refused; unless only a look at the interface can tell */
 void queue_fail(Queue *queue, Registration *registration, const AwsError *error);
 
+/**
+ * queue_can_make_room() - whether the interface is full only until what it need not have has gone
+ * @registrations: of one family, which do not fit; they go out again then
+ */
+bool queue_can_make_room(Queue *queue, Registration *const *registrations, size_t n, const AwsError *error);
+
 /** queue_is_moving() - whether the registration is on its way from one interface of this node to another */
 static inline bool queue_is_moving(const Registration *r)
 {

@@ -306,19 +306,27 @@ static void queue_refused_addresses(Queue *queue, const Batch *batch, const AwsE
     }
 }
 
+bool queue_can_make_room(Queue *queue, Registration *const *registrations, size_t n, const AwsError *error)
+{
+    int family = n > 0 ? registrations[0]->address.family : AF_UNSPEC;
+
+    if (n == 0 || error->class != AWS_ERROR_ADDRESS_LIMIT)
+        return false;
+    if (queue_has_spare(queue, family)) {
+        queue->full[family_index(family)] = true;
+        return true;
+    }
+    if (!queue_is_left(queue, family))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        registrations[i]->not_before = time_add(registrar_now(queue->registrar), LEAVING_PAUSE);
+    return true;
+}
+
 static void queue_refused(Queue *queue, const Batch *batch, const AwsError *error)
 {
-    if (batch->n == 0)
+    if (batch->n == 0 || queue_can_make_room(queue, batch->registrations, batch->n, error))
         return;
-    if (error->class == AWS_ERROR_ADDRESS_LIMIT && queue_has_spare(queue, batch->family)) {
-        queue->full[family_index(batch->family)] = true;
-        return;
-    }
-    if (error->class == AWS_ERROR_ADDRESS_LIMIT && queue_is_left(queue, batch->family)) {
-        for (size_t i = 0; i < batch->n; i++)
-            batch->registrations[i]->not_before = time_add(registrar_now(queue->registrar), LEAVING_PAUSE);
-        return;
-    }
     if (refusal_scope(error) == REFUSAL_SCOPE_ADDRESSES) {
         queue_refused_addresses(queue, batch, error);
         return;

@@ -411,6 +411,45 @@ static void test_move_within_node_cut_off(void **unused _unused_)
     }
 }
 
+/* Another node's interface has what is to come: the same, and that one has it meanwhile. */
+static void test_full_for_a_move_while_one_leaves(void **unused _unused_)
+{
+    Asked first = {0}, moving = {0}, asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &first, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    begin_move(&f, &moving, "a");
+    put_on(&f, &asked, "2001:db8::21", "eth1", "a");
+    settle(&f);
+    fake_call_fail(fake_aws_pending_with(f.cloud.aws, ASSIGN6, "NetworkInterfaceId", ENI),
+                   "InvalidIPAddress.InUse", "Address 2001:db8::21 is in use.");
+    settle(&f);
+    look_answer(&f, "eni-9", "", "2001:db8::21");
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    fake_call_fail(fake_aws_pending_with(f.cloud.aws, ASSIGN6, "NetworkInterfaceId", ENI),
+                   "PrivateIpAddressLimitExceeded", "full");
+    settle(&f);
+    fake_call_answer(fake_aws_pending_with(f.cloud.aws, ASSIGN6, "NetworkInterfaceId", "eni-9"),
+                     "<networkInterfaceId>eni-9</networkInterfaceId>");
+    settle(&f);
+    assert_int_equal(asked.status, 0);
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(moving.status, 200);
+    advance(&f, SECOND);
+    look_answer(&f, "eni-9", "", "2001:db8::21");
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::21");
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_move_of_released_fails),
         cmocka_unit_test(test_move_of_reclaimed_given_back),
         cmocka_unit_test(test_full_while_one_leaves),
+        cmocka_unit_test(test_full_for_a_move_while_one_leaves),
         cmocka_unit_test(test_come_and_given_up),
         cmocka_unit_test(test_move_within_node_cut_off),
         cmocka_unit_test(test_move_within_node_stranded),
