@@ -523,7 +523,9 @@ void addresses_delete(Request *request_take, void *userdata)
 static int put_registration(Buf *text, const Registrar *registrar, const Registration *registration)
 {
     const char *ifname = registrar_ifname(registrar, registration->network_interface_id);
-    const char *assigned = !ifname ? "null" : registration_is_there(registration) ? "true" : "false";
+    const char *assigned = !ifname                               ? ",\"assigned\":null"
+                           : registration_is_there(registration) ? ",\"assigned\":true"
+                                                                 : ",\"assigned\":false";
     char address[IN_ADDR_TEXT], since[TIME_ISO8601_MAX];
 
     if (json_put_member(text, "{\"address\":", in_addr_format(&registration->address, address)) < 0 ||
@@ -532,7 +534,7 @@ static int put_registration(Buf *text, const Registrar *registrar, const Registr
         json_put_member(text, ",\"eni_id\":", registration->network_interface_id) < 0 ||
         json_put_member(text, ",\"owner\":", registration->owner) < 0 ||
         json_put_member(text, ",\"state\":", registration_state_to_string(registration->state)) < 0 ||
-        buf_printf(text, ",\"assigned\":%s", assigned) < 0 ||
+        buf_puts(text, assigned) < 0 ||
         json_put_member(text, ",\"since\":", time_format_iso8601(registration->since, since)) < 0)
         return -ENOMEM;
     return buf_putc(text, '}');

@@ -81,8 +81,9 @@ int registrar_add_interface(Registrar *registrar, const RegistrarInterface *inte
 /**
  * registrar_add_absent() - before registrar_start(): an interface of this node that is not served in this run
  *
- * It has failed, or is kept though it is not configured. What is registered on it in this boot is left as it
- * is and kept for a run that has it; it can be released meanwhile.
+ * It has failed, is kept though it is not configured, or there is no plan. What is registered on it in this
+ * boot is left as it is and kept for a run that has it; it can be released meanwhile. One that is added, too,
+ * is served.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -95,9 +96,10 @@ int registrar_add_absent(Registrar *registrar, const char *network_interface_id)
  * the grace when there was a state that could not be read);
  * what the state knows and EC2 does not show has moved away and is dropped (registered less than a
  * minute ago, it is looked at again first, since EC2's describes lag); what an earlier boot registered is
- * stale; what is registered on an interface that was not added is dropped. The first IPv6
- * address that the state does not know is the interface's own and left alone. A damaged, newer or foreign
- * file is said and set aside (renamed to addresses.json.damaged, .newer), never overwritten unread.
+ * stale; what is registered on an interface that was neither added nor told of as absent is dropped. Of IPv6
+ * the address that is noted as the interface's own is left alone, or, where none is, the first that the state
+ * does not know; with ipv6 false there is none. A damaged, newer or foreign file is said and set aside
+ * (renamed to addresses.json.damaged, .newer), never overwritten unread.
  *
  * Return: 0 or -ENOMEM.
  */

@@ -300,7 +300,7 @@ int state_note_own(State *state, const char *network_interface_id, const InAddr 
     Registration *noted = find_own(state, network_interface_id), *note;
     int r;
 
-    if (noted ? in_addr_equal(&noted->address, address) : !in_addr_is_set(address))
+    if (noted && in_addr_equal(&noted->address, address))
         return 0;
     if (!state->own) {
         r = state_new(&state->own);
@@ -309,8 +309,6 @@ int state_note_own(State *state, const char *network_interface_id, const InAddr 
     }
     if (noted)
         state_remove(state->own, noted);
-    if (!in_addr_is_set(address))
-        return 1;
     note = state_find(state->own, address);
     if (note) /* another interface had it */
         state_remove(state->own, note);

@@ -122,7 +122,6 @@ bool state_forget_aside(State *state, const InAddr *address);
 
 /**
  * state_note_own() - the interface's own IPv6 address, which EC2 does not tell from those assigned to it
- * @address: AF_UNSPEC: it has none
  *
  * Return: 1 when that is news, 0 when it was known, -ENOMEM.
  */

@@ -301,20 +301,29 @@ static void test_move_of_reclaimed_given_back(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* One is on its way from eth1 to eth2, and another one is to come to eth1. */
+static void begin_leaving(Fixture *f, Asked *moving, Asked *asked)
+{
+    Asked first = {0};
+
+    fixture_init(f);
+    fixture_start(f);
+    put_on(f, &first, "2001:db8::20", "eth1", "a");
+    settle(f);
+    assign6_ok(f, "2001:db8::20");
+    assert_int_equal(first.status, 200);
+    begin_move(f, moving, "a");
+    put_on(f, asked, "2001:db8::21", "eth1", "a");
+    settle(f);
+}
+
 /* EC2 says that eth1 is full while one of its addresses is on its way to eth2: that is no answer yet. */
 static void test_full_while_one_leaves(void **unused _unused_)
 {
-    Asked first = {0}, moving = {0}, asked = {0};
+    Asked moving = {0}, asked = {0};
     Fixture f;
 
-    fixture_init(&f);
-    fixture_start(&f);
-    put_on(&f, &first, "2001:db8::20", "eth1", "a");
-    settle(&f);
-    assign6_ok(&f, "2001:db8::20");
-    begin_move(&f, &moving, "a");
-    put_on(&f, &asked, "2001:db8::21", "eth1", "a");
-    settle(&f);
+    begin_leaving(&f, &moving, &asked);
     fake_call_fail(fake_aws_pending_with(f.cloud.aws, ASSIGN6, "NetworkInterfaceId", ENI),
                    "PrivateIpAddressLimitExceeded", "full");
     settle(&f);
@@ -414,17 +423,10 @@ static void test_move_within_node_cut_off(void **unused _unused_)
 /* Another node's interface has what is to come: the same, and that one has it meanwhile. */
 static void test_full_for_a_move_while_one_leaves(void **unused _unused_)
 {
-    Asked first = {0}, moving = {0}, asked = {0};
+    Asked moving = {0}, asked = {0};
     Fixture f;
 
-    fixture_init(&f);
-    fixture_start(&f);
-    put_on(&f, &first, "2001:db8::20", "eth1", "a");
-    settle(&f);
-    assign6_ok(&f, "2001:db8::20");
-    begin_move(&f, &moving, "a");
-    put_on(&f, &asked, "2001:db8::21", "eth1", "a");
-    settle(&f);
+    begin_leaving(&f, &moving, &asked);
     fake_call_fail(fake_aws_pending_with(f.cloud.aws, ASSIGN6, "NetworkInterfaceId", ENI),
                    "InvalidIPAddress.InUse", "Address 2001:db8::21 is in use.");
     settle(&f);
