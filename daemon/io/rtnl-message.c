@@ -315,6 +315,18 @@ static bool is_stacked(const struct ifinfomsg *ifinfo, struct nlattr *tb[])
            netlink_u32(tb[IFLA_LINK]) != (uint32_t)ifinfo->ifi_index;
 }
 
+/* One without the other is of no use. */
+static void get_parent(struct nlattr *bus_attr, struct nlattr *device_attr, RtnlLink *link)
+{
+    const char *bus = netlink_string(bus_attr), *device = netlink_string(device_attr);
+
+    if (!bus || !device || strlen(bus) >= sizeof(link->parent_bus) ||
+        strlen(device) >= sizeof(link->parent_device))
+        return;
+    strcpy(link->parent_bus, bus);
+    strcpy(link->parent_device, device);
+}
+
 int rtnl_message_parse_link(const struct nlmsghdr *header, RtnlLink *ret)
 {
     struct nlattr *tb[IFLA_MAX + 1];
@@ -347,6 +359,7 @@ int rtnl_message_parse_link(const struct nlmsghdr *header, RtnlLink *ret)
     link.carrier = ifinfo->ifi_flags & IFF_LOWER_UP;
     link.stacked = is_stacked(ifinfo, tb);
     link.moved = tb[IFLA_NEW_NETNSID];
+    get_parent(tb[IFLA_PARENT_DEV_BUS_NAME], tb[IFLA_PARENT_DEV_NAME], &link);
     r = get_altnames(tb[IFLA_PROP_LIST], &link.altnames);
     if (r < 0) {
         rtnl_link_done(&link);

@@ -14,6 +14,7 @@ typedef struct RtnlOps RtnlOps;
 typedef struct RtnlSlot RtnlSlot;
 
 #define RTNL_ALTNAME_MAX 127 /* ALTIFNAMSIZ - 1 */
+#define RTNL_PARENT_TEXT 64  /* more than the name of any PCI or virtio device */
 
 /* Positive outcome of a request: an identical object was there already, nothing was changed. */
 #define RTNL_E_EXISTS 1
@@ -31,6 +32,10 @@ typedef struct RtnlLink {
     bool stacked; /* lies on another device (ipvlan, vlan, bridge …) or is the loopback: may carry the
                      MAC of an ENI without being one */
     bool moved;   /* with REMOVED: it is in another network namespace, not gone */
+    /* The device that it belongs to, "pci" and "0000:00:06.0" or "virtio" and "virtio1"; "" for a veth, and
+     * before Linux 5.14 */
+    char parent_bus[RTNL_PARENT_TEXT];    /* IFLA_PARENT_DEV_BUS_NAME */
+    char parent_device[RTNL_PARENT_TEXT]; /* IFLA_PARENT_DEV_NAME */
     StrList altnames;
 } RtnlLink;
 

@@ -25,7 +25,7 @@ Udev *udev_free(Udev *udev);
 /**
  * udev_is_initialized() - whether udev's database has the device (sd_device_get_is_initialized())
  *
- * Return: 1, 0, or -ENODEV when the device is gone.
+ * Return: 1, 0, or -ENODEV when it is not found: gone, or being renamed at this moment.
  */
 int udev_is_initialized(Udev *udev, int ifindex);
 

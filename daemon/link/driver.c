@@ -62,6 +62,7 @@ static int read_line(const char *path, char **ret)
     return 0;
 }
 
+/* sysfs may show another network namespace, or the name be another's by now. */
 static bool has_mac(const DriverHost *host, const char *ifname, const MacAddr *mac)
 {
     _cleanup_(freep) char *text = NULL;
@@ -71,13 +72,26 @@ static bool has_mac(const DriverHost *host, const char *ifname, const MacAddr *m
            read_line(path, &text) == 0 && streq(text, mac_addr_format(mac, wanted));
 }
 
-int driver_pci_address(const DriverHost *host, const char *ifname, const MacAddr *mac,
+/*
+ * By the parent that the kernel names: udev renames interfaces as they appear, and between the renaming and
+ * its event nothing is found in sysfs under the name that is known.
+ */
+static int device_path(const DriverHost *host, const RtnlLink *link, const MacAddr *mac,
+                       char path[static PATH_MAX])
+{
+    if (link->parent_device[0])
+        return fs_path(path, "%s/bus/%s/devices/%s", host->sysfs, link->parent_bus, link->parent_device);
+    if (!has_mac(host, link->name, mac))
+        return -ENODEV;
+    return fs_path(path, "%s/class/net/%s/device", host->sysfs, link->name);
+}
+
+int driver_pci_address(const DriverHost *host, const RtnlLink *link, const MacAddr *mac,
                        char ret[static PCI_ADDRESS_TEXT])
 {
     char path[PATH_MAX], resolved[PATH_MAX], *name;
 
-    if (!has_mac(host, ifname, mac) || fs_path(path, "%s/class/net/%s/device", host->sysfs, ifname) < 0 ||
-        !realpath(path, resolved))
+    if (device_path(host, link, mac, path) < 0 || !realpath(path, resolved))
         return -ENODEV;
     /* …/0000:00:06.0, and for virtio …/0000:00:06.0/virtio1: the nearest that is PCI. */
     while ((name = strrchr(resolved, '/'))) {
@@ -282,16 +296,16 @@ static int check_driver(const DriverHost *host, const char *driver, Buf *why)
     return r;
 }
 
-int driver_bind(const DriverHost *host, const char *ifname, const MacAddr *mac, const char *driver,
+int driver_bind(const DriverHost *host, const RtnlLink *link, const MacAddr *mac, const char *driver,
                 char ret_address[static PCI_ADDRESS_TEXT], Buf *why)
 {
     char address[PCI_ADDRESS_TEXT];
     int r;
 
-    r = driver_pci_address(host, ifname, mac, address);
+    r = driver_pci_address(host, link, mac, address);
     if (r < 0) {
-        (void)buf_printf(why, "%s is no PCI device, so %s cannot be bound to it: say driver = kernel", ifname,
-                         driver);
+        (void)buf_printf(why, "%s is no PCI device, so %s cannot be bound to it: say driver = kernel",
+                         link->name, driver);
         return r;
     }
     r = check_driver(host, driver, why);

@@ -3,6 +3,7 @@
 
 /* The PCI device under an interface, and the driver that holds it: files of sysfs. */
 
+#include "io/rtnl.h"
 #include "util/buf.h"
 #include "util/inaddr.h"
 
@@ -24,11 +25,12 @@ typedef struct DriverHost {
 
 /**
  * driver_pci_address() - of the PCI device under an interface
- * @mac: must be the interface's, which proves that sysfs shows the network namespace meant
+ * @link: as the kernel told it. Its name may be a former one, as somebody renames it at this moment
+ * @mac: the interface's; where the kernel tells no parent, it proves that sysfs shows the namespace meant
  *
  * Return: 0; -ENODEV when there is none, as for a veth.
  */
-int driver_pci_address(const DriverHost *host, const char *ifname, const MacAddr *mac,
+int driver_pci_address(const DriverHost *host, const RtnlLink *link, const MacAddr *mac,
                        char ret[static PCI_ADDRESS_TEXT]);
 
 /**
@@ -41,6 +43,7 @@ int driver_current(const DriverHost *host, const char *address, char ret[static 
 
 /**
  * driver_bind() - take an interface's device from the kernel's driver and give it to another
+ * @link: as of driver_pci_address()
  * @driver: "vfio-pci" …
  * @ret_address: of the device, for good, as the interface vanishes
  * @why: one sentence when it fails: what, and what to do
@@ -50,7 +53,7 @@ int driver_current(const DriverHost *host, const char *address, char ret[static 
  *
  * Return: 0; -ENODEV no PCI device; -ENOENT the kernel has no such driver; else the errno of the step.
  */
-int driver_bind(const DriverHost *host, const char *ifname, const MacAddr *mac, const char *driver,
+int driver_bind(const DriverHost *host, const RtnlLink *link, const MacAddr *mac, const char *driver,
                 char ret_address[static PCI_ADDRESS_TEXT], Buf *why);
 
 /**

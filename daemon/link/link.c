@@ -441,11 +441,14 @@ static void link_on_bound(Link *link, int r, const Buf *why)
 
 static void link_bind(Link *link)
 {
+    const RtnlLink *device = links_device(link->links, link->ifindex);
     _cleanup_buf_ Buf why = BUF_NULL;
     int r;
 
-    r = driver_bind(&link->links->drivers, link_name(link), &link->spec.mac, link->spec.driver,
-                    link->pci_address, &why);
+    if (!device)
+        return;
+    r = driver_bind(&link->links->drivers, device, &link->spec.mac, link->spec.driver, link->pci_address,
+                    &why);
     link->changed = true;
     link_on_bound(link, r, &why);
 }
@@ -498,8 +501,9 @@ static void link_on_disturbed(Link *link, const RtnlLink *device)
 
 static bool link_udev_is_done(const Link *link)
 {
-    /* -ENODEV: not a device that udev can see, or gone already, which the kernel will tell */
-    return !link->links->udev || udev_is_initialized(link->links->udev, link->ifindex) != 0;
+    /* -ENODEV: udev renames it at this moment, and tells when it is done; or it is gone, which the kernel
+     * will tell */
+    return !link->links->udev || udev_is_initialized(link->links->udev, link->ifindex) > 0;
 }
 
 static void link_on_appeared(Link *link, const RtnlLink *device)
@@ -704,7 +708,7 @@ void link_on_answer(int result, void *userdata)
     }
 }
 
-/* ------------------------------------------------------------------ lifecycle, readers */
+/* ------------------------------------------------------------------ lifecycle */
 
 DEFINE_CLEANUP(Link, link_free)
 
@@ -748,52 +752,7 @@ bool link_is_expected(const Link *link)
     return link->state == LINK_STATE_WAITING && link->deadline != USEC_INFINITY;
 }
 
-LinkState link_state(const Link *link)
-{
-    return link->state;
-}
-
 const char *link_state_to_string(LinkState state)
 {
     return state_names[state];
-}
-
-bool link_is_ready(const Link *link)
-{
-    return link->state == LINK_STATE_UP || link->state == LINK_STATE_BOUND || link->state == LINK_STATE_AWAY;
-}
-
-int link_pci_address(const Link *link, char ret[static PCI_ADDRESS_TEXT])
-{
-    if (link->state == LINK_STATE_BOUND) {
-        (void)strcpy(ret, link->pci_address);
-        return 0;
-    }
-    if (!link->links->drivers.sysfs || !link->ifindex)
-        return -ENODEV;
-    return driver_pci_address(&link->links->drivers, link_name(link), &link->spec.mac, ret);
-}
-
-const LinkSpec *link_spec(const Link *link)
-{
-    return &link->spec;
-}
-
-int link_ifindex(const Link *link)
-{
-    return link->ifindex;
-}
-
-const char *link_name(const Link *link)
-{
-    const RtnlLink *device = links_device(link->links, link->ifindex);
-
-    return device ? device->name : "";
-}
-
-uint32_t link_mtu(const Link *link)
-{
-    const RtnlLink *device = links_device(link->links, link->ifindex);
-
-    return device ? device->mtu : 0;
 }

@@ -47,6 +47,8 @@ static struct {
     int last_ifindex;
     MacAddr away; /* of the device that is in another namespace */
     uint32_t max_mtu;
+    char parent_bus[RTNL_PARENT_TEXT];
+    char parent_device[RTNL_PARENT_TEXT];
     bool busy;
     int fail_next;
     FakeRtnlCounts counts;
@@ -383,6 +385,12 @@ void fake_rtnl_set_max_mtu(uint32_t max_mtu)
     kernel.max_mtu = max_mtu;
 }
 
+void fake_rtnl_set_parent(const char *bus, const char *device)
+{
+    (void)snprintf(kernel.parent_bus, sizeof(kernel.parent_bus), "%s", bus);
+    (void)snprintf(kernel.parent_device, sizeof(kernel.parent_device), "%s", device);
+}
+
 void fake_rtnl_fail_next(int error)
 {
     kernel.fail_next = error;
@@ -404,6 +412,8 @@ static int add_device(const MacAddr *mac, const char *name, bool stacked)
                          .max_mtu = kernel.max_mtu,
                          .stacked = stacked};
     (void)snprintf(device->name, sizeof(device->name), "%s", name);
+    memcpy(device->parent_bus, kernel.parent_bus, sizeof(device->parent_bus));
+    memcpy(device->parent_device, kernel.parent_device, sizeof(device->parent_device));
     tell(RTNL_EVENT_LINK_NEW, device);
     return 0;
 }

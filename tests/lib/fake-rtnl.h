@@ -40,6 +40,9 @@ void fake_rtnl_refuse_busy(bool refuse);
 /** fake_rtnl_set_max_mtu() - of devices plugged from now on; 0: the driver does not tell */
 void fake_rtnl_set_max_mtu(uint32_t max_mtu);
 
+/** fake_rtnl_set_parent() - of devices plugged from now on; "", "": the kernel does not tell */
+void fake_rtnl_set_parent(const char *bus, const char *device);
+
 /** fake_rtnl_fail_next() - the next request other than a name is answered with the error */
 void fake_rtnl_fail_next(int error);
 

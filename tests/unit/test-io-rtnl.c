@@ -89,6 +89,36 @@ static void test_link(void **state)
     }
 }
 
+/* Nothing that would have to be cut, and neither half alone. */
+static void test_parent(void **state)
+{
+    static const char *const long_name = "0123456789012345678901234567890123456789012345678901234567890123";
+    static const struct {
+        const char *bus, *device;
+        bool told;
+    } rows[] = {
+        {"pci", "0000:00:06.0", true}, {"virtio", "virtio1", true}, {NULL, "virtio1", false},
+        {"pci", NULL, false},          {"pci", long_name, false},   {long_name, "virtio1", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        static const Row row = {.type = ARPHRD_ETHER};
+        struct nl_msg *msg = link_message(&row, AF_UNSPEC);
+        RtnlLink link = {0};
+
+        if (rows[i].bus)
+            assert_int_equal(nla_put_string(msg, IFLA_PARENT_DEV_BUS_NAME, rows[i].bus), 0);
+        if (rows[i].device)
+            assert_int_equal(nla_put_string(msg, IFLA_PARENT_DEV_NAME, rows[i].device), 0);
+        assert_int_equal(rtnl_message_parse_link(nlmsg_hdr(msg), &link), 0);
+        assert_string_equal(link.parent_bus, rows[i].told ? rows[i].bus : "");
+        assert_string_equal(link.parent_device, rows[i].told ? rows[i].device : "");
+        rtnl_link_done(&link);
+        nlmsg_free(msg);
+    }
+}
+
 /* RTM_DELLINK of family AF_BRIDGE says that a port left its bridge, not that the device is gone. */
 static void test_bridge_port(void **state)
 {
@@ -187,9 +217,13 @@ static void test_requests_refuse(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_link),    cmocka_unit_test(test_bridge_port),
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_done),
-        cmocka_unit_test(test_error),   cmocka_unit_test(test_requests_refuse),
+        cmocka_unit_test(test_link),
+        cmocka_unit_test(test_parent),
+        cmocka_unit_test(test_bridge_port),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_done),
+        cmocka_unit_test(test_error),
+        cmocka_unit_test(test_requests_refuse),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

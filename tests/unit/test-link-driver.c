@@ -27,6 +27,7 @@ static struct Tree {
     char sysfs[96];
     char memory[96];
     bool network;      /* tell the fake kernel of network devices, too */
+    bool renamed;      /* somebody has just renamed the interface, and no event has told of it yet */
     bool refuse;       /* the driver for DPDK does not want the device */
     unsigned n_writes; /* so far */
     unsigned n_taken;  /* by the kernel's driver, so far */
@@ -66,6 +67,11 @@ static bool is_there(const char *name)
 
 /* ------------------------------------------------------------ the kernel */
 
+static const char *class_link(void)
+{
+    return tree.renamed ? "/sys/class/net/multus3" : "/sys/class/net/ens6";
+}
+
 static void kernel_take(const char *driver)
 {
     char target[128];
@@ -77,7 +83,7 @@ static void kernel_take(const char *driver)
     make_directory(DEVICE "/net/ens6");
     make_link(DEVICE "/net/ens6/device", "../../../" ADDRESS);
     put(DEVICE "/net/ens6/address", "02:00:00:00:00:01\n");
-    make_link("/sys/class/net/ens6", "../../devices/pci0000:00/" ADDRESS "/net/ens6");
+    make_link(class_link(), "../../devices/pci0000:00/" ADDRESS "/net/ens6");
     assert_true(++tree.n_taken < 100); /* and not for ever */
     if (tree.network)
         assert_int_equal(fake_rtnl_plug(&mac, "ens6"), 0);
@@ -88,9 +94,9 @@ static int kernel_unbind(void)
     if (!is_there(DEVICE "/driver"))
         return -ENOENT;
     assert_int_equal(unlink(at(DEVICE "/driver")), 0);
-    if (!is_there("/sys/class/net/ens6"))
+    if (!is_there(class_link()))
         return 0;
-    assert_int_equal(unlink(at("/sys/class/net/ens6")), 0);
+    assert_int_equal(unlink(at(class_link())), 0);
     assert_int_equal(unlink(at(DEVICE "/net/ens6/device")), 0);
     assert_int_equal(unlink(at(DEVICE "/net/ens6/address")), 0);
     assert_int_equal(rmdir(at(DEVICE "/net/ens6")), 0);
@@ -169,7 +175,7 @@ static void assert_driver(const char *wanted)
 
     assert_int_equal(driver_current(&host, ADDRESS, driver), 0);
     assert_string_equal(driver, wanted);
-    assert_int_equal(is_there("/sys/class/net/ens6"), streq(wanted, "ena"));
+    assert_int_equal(is_there(class_link()), streq(wanted, "ena"));
 }
 
 static void assert_override(const char *wanted)
@@ -184,29 +190,56 @@ static void assert_override(const char *wanted)
 
 static void test_pci_address(void **state)
 {
+    static const RtnlLink ens6 = {.name = "ens6"}, ens7 = {.name = "ens7"};
     const MacAddr other = {{0x02, 0, 0, 0, 0, 2}};
     char address[PCI_ADDRESS_TEXT], driver[DRIVER_TEXT];
 
     (void)state;
-    assert_int_equal(driver_pci_address(&host, "ens6", &mac, address), 0);
+    assert_int_equal(driver_pci_address(&host, &ens6, &mac, address), 0);
     assert_string_equal(address, ADDRESS);
-    assert_int_equal(driver_pci_address(&host, "ens7", &mac, address), -ENODEV);
+    assert_int_equal(driver_pci_address(&host, &ens7, &mac, address), -ENODEV);
     /* The same name in another namespace. */
-    assert_int_equal(driver_pci_address(&host, "ens6", &other, address), -ENODEV);
+    assert_int_equal(driver_pci_address(&host, &ens6, &other, address), -ENODEV);
 
     /* virtio: the device is a child of the PCI device. */
     make_directory(DEVICE "/virtio1");
     assert_int_equal(unlink(at(DEVICE "/net/ens6/device")), 0);
     make_link(DEVICE "/net/ens6/device", "../../virtio1");
-    assert_int_equal(driver_pci_address(&host, "ens6", &mac, address), 0);
+    assert_int_equal(driver_pci_address(&host, &ens6, &mac, address), 0);
     assert_string_equal(address, ADDRESS);
     assert_int_equal(driver_current(&host, "0000:00:07.0", driver), -ENODEV);
+}
+
+/* By the parent that the kernel names, whatever the name is by now. */
+static void test_pci_address_of_parent(void **state)
+{
+    static const RtnlLink pci = {.name = "eth0", .parent_bus = "pci", .parent_device = ADDRESS},
+                          virtio = {.name = "eth0", .parent_bus = "virtio", .parent_device = "virtio1"},
+                          gone = {.name = "ens6", .parent_bus = "pci", .parent_device = "0000:00:07.0"},
+                          other_bus = {.name = "ens6", .parent_bus = "usb", .parent_device = "1-1:1.0"};
+    char address[PCI_ADDRESS_TEXT];
+
+    (void)state;
+    assert_int_equal(driver_pci_address(&host, &pci, &mac, address), 0);
+    assert_string_equal(address, ADDRESS);
+    make_directory(DEVICE "/virtio1");
+    make_directory("/sys/bus/virtio/devices");
+    make_link("/sys/bus/virtio/devices/virtio1", "../../../devices/pci0000:00/" ADDRESS "/virtio1");
+    *address = '\0';
+    assert_int_equal(driver_pci_address(&host, &virtio, &mac, address), 0);
+    assert_string_equal(address, ADDRESS);
+    /* Then the name is not asked: it may be another's by now. */
+    assert_int_equal(driver_pci_address(&host, &gone, &mac, address), -ENODEV);
+    assert_int_equal(driver_pci_address(&host, &other_bus, &mac, address), -ENODEV);
 }
 
 static int bind_device(const char *ifname, const char *driver, char address[static PCI_ADDRESS_TEXT],
                        Buf *why)
 {
-    return driver_bind(&host, ifname, &mac, driver, address, why);
+    RtnlLink link = {0};
+
+    (void)snprintf(link.name, sizeof(link.name), "%s", ifname);
+    return driver_bind(&host, &link, &mac, driver, address, why);
 }
 
 static void test_cannot(void **state)
@@ -458,6 +491,18 @@ static void test_link(void **state)
     end(&f);
 }
 
+/* udev names each interface as it appears: that moment is met in one boot of many. */
+static void test_link_renamed_meanwhile(void **state)
+{
+    Fixture f;
+
+    (void)state;
+    begin(&f);
+    assert_bound(&f);
+    assert_int_equal(f.n_told[LINK_EVENT_FAILED], 0);
+    end(&f);
+}
+
 static void test_link_fails_once(void **state)
 {
     Fixture f;
@@ -475,16 +520,33 @@ static void test_link_fails_once(void **state)
     end(&f);
 }
 
+static int plug_renamed(void **state)
+{
+    int r = set_up(state);
+
+    tree.network = tree.renamed = true;
+    assert_int_equal(unlink(at("/sys/class/net/ens6")), 0);
+    make_link(class_link(), "../../devices/pci0000:00/" ADDRESS "/net/ens6");
+    fake_rtnl_set_parent("pci", ADDRESS);
+    return r ?: fake_rtnl_plug(&mac, "ens6");
+}
+
 #define TEST(_f)      cmocka_unit_test_setup_teardown(_f, set_up, tear_down)
 #define TEST_LINK(_f) cmocka_unit_test_setup_teardown(_f, plug_tree, tear_down)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_pci_address),      TEST(test_cannot),
-        TEST(test_bind_and_resume),  TEST(test_slot_used_again),
-        TEST(test_every_step_fails), TEST(test_killed_at_every_step),
-        TEST_LINK(test_link),        TEST_LINK(test_link_fails_once),
+        TEST(test_pci_address),
+        TEST(test_cannot),
+        TEST(test_bind_and_resume),
+        TEST(test_slot_used_again),
+        TEST(test_every_step_fails),
+        TEST(test_killed_at_every_step),
+        TEST_LINK(test_link),
+        TEST_LINK(test_link_fails_once),
+        TEST(test_pci_address_of_parent),
+        cmocka_unit_test_setup_teardown(test_link_renamed_meanwhile, plug_renamed, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
