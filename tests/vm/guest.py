@@ -224,7 +224,8 @@ class Guest:
     def await_boot(self) -> None:
         """The rest of a boot that takes commands already."""
         if self.try_run("systemctl is-system-running --wait").stdout.strip() != "running":
-            raise GuestError(self.run("systemctl --failed --plain; systemctl list-jobs"))
+            raise GuestError(self.run("systemctl --failed --plain; systemctl list-jobs; journalctl -b -n 40 "
+                                      "--no-pager -o short-monotonic -u multus-eksd -u nodeadm-run"))
 
     def journal(self, *matches, since_boot=True) -> list:
         """The entries of this boot that match, as journalctl takes it."""
