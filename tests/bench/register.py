@@ -121,8 +121,9 @@ def _rounds(run, n_rounds: int) -> None:
 
 def _growth_rows(region, quick: bool) -> list:
     """
-    Memory after the rounds, when nothing is registered, against that after a twentieth of them: what
-    connections and calls need at a time is had once and kept.
+    Memory after the rounds, when nothing is registered, against that after a fifth of them: what
+    connections and calls need at a time is had once and kept, and it takes as long until the allocator
+    has met the worst of it.
     """
     n_rounds = N_ROUNDS // 20 if quick else N_ROUNDS
     node = region.launch(world.instance(3, 1, kind="x9.wide"))
@@ -131,7 +132,7 @@ def _growth_rows(region, quick: bool) -> list:
     with tempfile.TemporaryDirectory(prefix="multus-eks-bench-", dir="/dev/shm") as directory, \
             Run(node, config, directory=directory) as run:
         run.wait_ready()
-        _rounds(run, N_ROUNDS // 20)
+        _rounds(run, n_rounds if quick else n_rounds // 5)
         before, cpu, begin = memory(run.process.pid), cpu_seconds(run.process.pid), time.monotonic()
         region.control.clear()
         _rounds(run, n_rounds)

@@ -185,7 +185,7 @@ def test_unwanted_stays(region, daemon):
 def test_boot_timeout_while_unwanted_are_detached(region, daemon):
     ready(region, daemon)
     daemon.configure(settings(NETWORKS.replace(f", {SUBNETS[2]}", ""), boot_timeout="1s", attach_timeout="1s",
-                              lifecycle_hook="none"), endpoints(region, request_timeout="1s"))
+                              lifecycle_hook="none"), endpoints(region, request_timeout="20s"))
     region.control.faults({"action": "DetachNetworkInterface", "n": 0, "do": "hang"})
     verdict(daemon, "block", [])
     told(daemon, "ENI_FAILED", "eth1", "boot_timeout", "unwanted interfaces")
