@@ -102,6 +102,8 @@ FAKE_AWS_UNITS := $(filter $(addprefix $(B)/tests/unit/,test-eni-% test-manager-
 $(FAKE_AWS_UNITS): $(call objects,$(FAKE_AWS_SOURCES))
 $(FAKE_AWS_UNITS): ALL_LDFLAGS += -Wl,--wrap=time_monotonic,--wrap=time_realtime,--wrap=sd_event_add_time_relative
 
+$(B)/tests/unit/test-link-moments: ALL_LDFLAGS += -Wl,--wrap=udev_is_initialized,--wrap=udev_free
+
 $(B)/tests/netns/test-watch: $(call objects,$(FAKE_REGISTRAR_SOURCES))
 $(B)/tests/netns/test-watch: ALL_LDFLAGS += -Wl,--wrap=sd_event_add_time_relative
 $(B)/tests/netns/test-netnsdir: ALL_LDFLAGS += -Wl,--wrap=ioctl

@@ -180,6 +180,7 @@ static void manager_finish_boot(Manager *manager, ManagerPhase phase)
     manager->progress_timer = sd_event_source_disable_unref(manager->progress_timer);
     manager_log_clock(manager);
     manager_serve(manager, phase);
+    links_settle(manager->links);
     if (phase != MANAGER_PHASE_FAILED)
         tries_forget(manager->options.runtime_dir);
     if (manager->lifecycle)

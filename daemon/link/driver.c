@@ -21,6 +21,7 @@
  */
 
 #include "link/driver.h"
+#include "io/rtnl.h"
 #include "util/fs.h"
 #include "util/log.h"
 #include <dirent.h>
@@ -91,8 +92,10 @@ int driver_pci_address(const DriverHost *host, const RtnlLink *link, const MacAd
 {
     char path[PATH_MAX], resolved[PATH_MAX], *name;
 
-    if (device_path(host, link, mac, path) < 0 || !realpath(path, resolved))
+    if (device_path(host, link, mac, path) < 0)
         return -ENODEV;
+    if (!realpath(path, resolved))
+        return link->parent_device[0] ? -ENXIO : -ENODEV;
     /* …/0000:00:06.0, and for virtio …/0000:00:06.0/virtio1: the nearest that is PCI. */
     while ((name = strrchr(resolved, '/'))) {
         if (is_pci_address(name + 1)) {
@@ -260,6 +263,7 @@ static void undo(const DriverHost *host, const char *address, const char *driver
 
 static int bind_address(const DriverHost *host, const char *address, const char *driver, Buf *why)
 {
+    char current[DRIVER_TEXT];
     int r;
 
     r = set_override(host, address, driver);
@@ -272,6 +276,8 @@ static int bind_address(const DriverHost *host, const char *address, const char 
         r = -EIO;
     if (r == 0)
         return 0;
+    if (driver_current(host, address, current) == -ENODEV)
+        return DRIVER_E_NONE;
 
     (void)buf_printf(why,
                      "%s does not take the PCI device %s: %s; see journalctl -k. On an instance without an "
@@ -303,6 +309,8 @@ int driver_bind(const DriverHost *host, const RtnlLink *link, const MacAddr *mac
     int r;
 
     r = driver_pci_address(host, link, mac, address);
+    if (r == -ENXIO)
+        return DRIVER_E_NONE;
     if (r < 0) {
         (void)buf_printf(why, "%s is no PCI device, so %s cannot be bound to it: say driver = kernel",
                          link->name, driver);
@@ -319,7 +327,7 @@ int driver_bind(const DriverHost *host, const RtnlLink *link, const MacAddr *mac
         return r;
     }
     r = bind_address(host, address, driver, why);
-    if (r < 0) {
+    if (r != 0) {
         forget(host, mac);
         return r;
     }

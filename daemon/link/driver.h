@@ -3,15 +3,16 @@
 
 /* The PCI device under an interface, and the driver that holds it: files of sysfs. */
 
-#include "io/rtnl.h"
 #include "util/buf.h"
 #include "util/inaddr.h"
+
+typedef struct RtnlLink RtnlLink;
 
 #define PCI_ADDRESS_TEXT 24 /* "0000:00:06.0" and NUL; domains may have eight digits */
 #define DRIVER_TEXT      32 /* "uio_pci_generic" and NUL, with room */
 
 enum {
-    DRIVER_E_NONE = 1, /* no device of that MAC was bound before */
+    DRIVER_E_NONE = 1, /* there is no such device: none of that MAC was bound before, or it has just gone */
 };
 
 /* Where the files are. Borrowed strings. */
@@ -28,7 +29,7 @@ typedef struct DriverHost {
  * @link: as the kernel told it. Its name may be a former one, as somebody renames it at this moment
  * @mac: the interface's; where the kernel tells no parent, it proves that sysfs shows the namespace meant
  *
- * Return: 0; -ENODEV when there is none, as for a veth.
+ * Return: 0; -ENODEV when there is none, as for a veth; -ENXIO when it has gone.
  */
 int driver_pci_address(const DriverHost *host, const RtnlLink *link, const MacAddr *mac,
                        char ret[static PCI_ADDRESS_TEXT]);
@@ -51,7 +52,8 @@ int driver_current(const DriverHost *host, const char *address, char ret[static 
  * Blocks while the kernel takes the interface down, as a write to sysfs does. When it fails half-way
  * the kernel's driver is given the device back, and the interface comes anew with another ifindex.
  *
- * Return: 0; -ENODEV no PCI device; -ENOENT the kernel has no such driver; else the errno of the step.
+ * Return: 0; DRIVER_E_NONE the device has gone, and the interface with it; -ENODEV no PCI device; -ENOENT the
+ * kernel has no such driver; else the errno of the step.
  */
 int driver_bind(const DriverHost *host, const RtnlLink *link, const MacAddr *mac, const char *driver,
                 char ret_address[static PCI_ADDRESS_TEXT], Buf *why);

@@ -9,6 +9,7 @@
 #define LINK_SLOW_USEC          (15 * USEC_PER_SEC)
 #define LINK_UDEV_PATIENCE_USEC (10 * USEC_PER_SEC)
 #define LINK_NAME_PATIENCE_USEC (10 * USEC_PER_SEC)
+#define LINK_RENAME_GRACE_USEC  (2 * USEC_PER_SEC)
 #define LINK_DISTURBANCES_MAX   5
 #define LINK_DISTURBANCES_USEC  USEC_PER_MINUTE
 
@@ -37,7 +38,7 @@ struct Link {
     char renaming_to[IFNAMSIZ]; /* asked for, and no event has shown it yet */
     unsigned asked_at;          /* links->n_events at that moment */
     bool refused;               /* the kernel did not give the name */
-    bool refreshed;             /* and was asked to tell of all devices again, for that */
+    bool refreshed;             /* and was asked to tell of all devices again, for that or for settings */
 
     sd_event_source *timer;
     usec_t slow_at;  /* CLOCK_MONOTONIC; USEC_INFINITY: told, or not to be told */
@@ -46,6 +47,8 @@ struct Link {
     char pci_address[PCI_ADDRESS_TEXT]; /* in state BOUND */
     bool resumed;                       /* an earlier run's binding was looked for */
     bool unbindable;                    /* it has failed for that: no other try when the device comes back */
+
+    bool been_up; /* in this boot: where it goes to another namespace, that is a pod's */
 
     bool changed;
     char *text; /* what is not quite as asked for */
@@ -73,6 +76,7 @@ struct Links {
     usec_t slow_usec;
     usec_t udev_patience_usec;
     usec_t name_patience_usec;
+    usec_t rename_grace_usec; /* 0 until the node is ready */
 };
 
 /* links.c */
@@ -97,6 +101,19 @@ void link_on_udev(Link *link);
 void link_on_again(Link *link);
 void link_fail(Link *link, int error, const char *format, ...) _printf_(3, 4);
 void link_warn(Link *link, const char *format, ...) _printf_(2, 3);
+void link_set_state(Link *link, LinkState state);
+void link_emit(Link *link, LinkEventType type, int error, const char *text);
+void link_arm(Link *link, usec_t at);
+void link_disarm(Link *link);
+
+/** link_configure() - its name is right: everything else, in one go (configure.c) */
+void link_configure(Link *link, const RtnlLink *device);
+
+/** link_check_configured() - up, when all answers are there and the kernel has told so (configure.c) */
+void link_check_configured(Link *link);
+
+/** link_set_device() - ask for changes; @what is static, as of link_request_new() (configure.c) */
+void link_set_device(Link *link, const RtnlLinkSet *set, const char *what, bool rename);
 
 /* Register a request under way; *ret takes the slot that the call to rtnl returns. */
 LinkRequest *link_request_new(Link *link, const char *what);
@@ -110,9 +127,11 @@ void link_configure_addresses(Link *link);
  * sysctl_configure() - write the settings of an interface that differ (sysctl.c)
  * @root: "/proc/sys"
  * @host_ipv6: the host itself speaks IPv6 here
- * @ret_changed: whether anything was written
+ * @ret_changed: whether anything was written, also when it fails
  *
- * Return: 0; a setting that the kernel does not have is skipped; else the errno of the write.
+ * Return: 0, also without IPv6; -ENOENT when nothing has that name: somebody else renames the device at
+ * this moment, for the kernel tells of a new name before it moves the settings (devinet_sysctl_register());
+ * else the errno of the write.
  */
 int sysctl_configure(const char *root, const char *ifname, bool host_ipv6, bool *ret_changed);
 

@@ -29,14 +29,15 @@
  * Binding. With a driver for DPDK there is nothing to name or configure: once udev is done, the device is
  * given to that driver and vanishes from the network, which ends nothing here.
  *
- * Away. The CNI plugin host-device moves a link into a pod and back. The kernel tells that apart from its
- * end. While a daemon does not run nobody tells it; but a device that has been up in this boot, is
+ * Away. The CNI plugins host-device and sriov move a link into a pod and back. The kernel tells that apart
+ * from its end. While a daemon does not run nobody tells it; but a device that has been up in this boot, is
  * attached in EC2 and is not here can be nowhere else. Nothing is wrong with such a link, and it is set up
  * again when it comes back.
  *
  * When somebody renames a link later, it is renamed back, but only so often: who insists is told of in
- * the failure, instead of being fought for ever. A link that somebody sets down stays down: that may be
- * an operator's wish.
+ * the failure, instead of being fought for ever. Nor at once: those plugins rename a device before they move
+ * it, and look for it by that name. A link that somebody sets down stays down: that may be an operator's
+ * wish. While it is being set up it is none, and the link is set up once more.
  */
 
 #include "link/link-private.h"
@@ -57,9 +58,9 @@ static const char *const state_names[N_LINK_STATES] = {
 /* Which state may follow which. A device can vanish at any time. */
 static const unsigned state_edges[N_LINK_STATES] _unused_ = {
     [LINK_STATE_WAITING] = TO(UDEV) | TO(BOUND) | TO(AWAY) | TO(FAILED),
-    [LINK_STATE_UDEV] = TO(NAMING) | TO(BOUND) | TO(WAITING) | TO(FAILED),
-    [LINK_STATE_NAMING] = TO(CONFIGURING) | TO(WAITING) | TO(FAILED),
-    [LINK_STATE_CONFIGURING] = TO(UP) | TO(NAMING) | TO(WAITING) | TO(FAILED),
+    [LINK_STATE_UDEV] = TO(NAMING) | TO(BOUND) | TO(WAITING) | TO(AWAY) | TO(FAILED),
+    [LINK_STATE_NAMING] = TO(CONFIGURING) | TO(WAITING) | TO(AWAY) | TO(FAILED),
+    [LINK_STATE_CONFIGURING] = TO(UP) | TO(NAMING) | TO(WAITING) | TO(AWAY) | TO(FAILED),
     [LINK_STATE_UP] = TO(NAMING) | TO(WAITING) | TO(AWAY) | TO(FAILED),
     [LINK_STATE_AWAY] = TO(UDEV),
     /* Somebody has given the device back to the kernel. */
@@ -69,17 +70,19 @@ static const unsigned state_edges[N_LINK_STATES] _unused_ = {
 };
 
 static void link_go_on(Link *link);
+static void link_on_set_down(Link *link);
+static void link_on_disturbed(Link *link, const RtnlLink *device);
 
 /* ------------------------------------------------------------------ state, events to the owner */
 
-static void link_set_state(Link *link, LinkState state)
+void link_set_state(Link *link, LinkState state)
 {
     log_debug("link %s: %s -> %s", link->spec.ifname, state_names[link->state], state_names[state]);
     assert(state_edges[link->state] & (1U << state));
     link->state = state;
 }
 
-static void link_emit(Link *link, LinkEventType type, int error, const char *text)
+void link_emit(Link *link, LinkEventType type, int error, const char *text)
 {
     const LinkEvent event = {
         .type = type,
@@ -105,7 +108,14 @@ static void link_cancel_requests(Link *link)
     link->refused = false;
 }
 
-static void link_disarm(Link *link)
+static bool link_is_armed(const Link *link)
+{
+    int enabled = SD_EVENT_OFF;
+
+    return sd_event_source_get_enabled(link->timer, &enabled) >= 0 && enabled != SD_EVENT_OFF;
+}
+
+void link_disarm(Link *link)
 {
     if (link->timer)
         (void)sd_event_source_set_enabled(link->timer, SD_EVENT_OFF);
@@ -155,7 +165,7 @@ void link_warn(Link *link, const char *format, ...)
 
 static void link_on_timer(Link *link)
 {
-    const RtnlLink *holder;
+    const RtnlLink *holder, *device = links_device(link->links, link->ifindex);
     char mac[MAC_ADDR_TEXT], holder_mac[MAC_ADDR_TEXT];
 
     (void)mac_addr_format(&link->spec.mac, mac);
@@ -179,15 +189,18 @@ static void link_on_timer(Link *link)
         else
             link_fail(link, -EEXIST, "the kernel refuses the name %s", link->spec.ifname);
         break;
-    case LINK_STATE_CONFIGURING:
+    case LINK_STATE_CONFIGURING: link_on_set_down(link); break;
     case LINK_STATE_UP:
+        if (device && !streq(device->name, link->spec.ifname))
+            link_on_disturbed(link, device);
+        break;
     case LINK_STATE_BOUND:
     case LINK_STATE_AWAY:
     case LINK_STATE_FAILED: break;
     }
 }
 
-static void link_arm(Link *link, usec_t at)
+void link_arm(Link *link, usec_t at)
 {
     int r = sd_event_source_set_time(link->timer, at);
 
@@ -251,98 +264,6 @@ void link_request_started(LinkRequest *request, int r)
 {
     if (r < 0)
         link_on_answer(r, request);
-}
-
-/* ------------------------------------------------------------------ up */
-
-static void link_check_configured(Link *link)
-{
-    const RtnlLink *device = links_device(link->links, link->ifindex);
-
-    if (link->requests || !device || !(device->flags & IFF_UP)) {
-        log_debug("link %s: not up yet: %s", link->spec.ifname,
-                  link->requests ? link->requests->what : "the kernel has not told so");
-        return;
-    }
-    link_set_state(link, LINK_STATE_UP);
-    link_emit(link, LINK_EVENT_UP, 0, link->text);
-    link->text = mfree(link->text);
-    link->changed = false;
-}
-
-static void link_set_device(Link *link, const RtnlLinkSet *set, const char *what, bool rename)
-{
-    LinkRequest *request = link_request_new(link, what);
-    Rtnl *rtnl = link->links->rtnl;
-
-    if (!request)
-        return;
-    request->rename = rename;
-    link->changed = true;
-    link_request_started(request, rtnl->ops->link_set(rtnl, set, link_on_answer, request, &request->slot));
-}
-
-static void link_add_altnames(Link *link, const RtnlLink *device)
-{
-    Rtnl *rtnl = link->links->rtnl;
-
-    for (size_t i = 0; i < link->spec.altnames.n; i++) {
-        const char *name = link->spec.altnames.items[i];
-        LinkRequest *request;
-
-        if (streq(name, link->spec.ifname) || strlist_contains(&device->altnames, name))
-            continue;
-        request = link_request_new(link, "add an alternative name");
-        if (!request)
-            return;
-        request->optional = true;
-        request->altname_ifindex = link->ifindex;
-        request->altname_added = name;
-        link_request_started(request, rtnl->ops->altname_add(rtnl, link->ifindex, name, link_on_answer,
-                                                             request, &request->slot));
-    }
-}
-
-static uint32_t link_wanted_mtu(Link *link, const RtnlLink *device)
-{
-    if (device->max_mtu == 0 || link->spec.mtu <= device->max_mtu)
-        return link->spec.mtu;
-    link_warn(link, "MTU lowered from %u to the device's maximum of %u", link->spec.mtu, device->max_mtu);
-    return device->max_mtu;
-}
-
-/* The name is right: everything else, in one go. */
-static void link_configure(Link *link, const RtnlLink *device)
-{
-    RtnlLinkSet set = {.ifindex = link->ifindex};
-    bool host_ipv6 = false, changed = false;
-    int r;
-
-    link_set_state(link, LINK_STATE_CONFIGURING);
-    link_disarm(link);
-
-    for (size_t i = 0; i < link->spec.n_addresses; i++)
-        host_ipv6 = host_ipv6 || link->spec.addresses[i].prefix.address.family == AF_INET6;
-    r = sysctl_configure(link->links->sysctl_root, link->spec.ifname, host_ipv6, &changed);
-    if (r < 0) {
-        link_fail(link, r, "cannot write the kernel's settings of %s: %s", link->spec.ifname, strerror(-r));
-        return;
-    }
-    link->changed = link->changed || changed;
-
-    set.mtu = link_wanted_mtu(link, device);
-    if (set.mtu != 0 && set.mtu != device->mtu)
-        set.flags |= RTNL_LINK_SET_MTU;
-    if (!(device->flags & IFF_UP))
-        set.flags |= RTNL_LINK_SET_UP;
-    if (set.flags)
-        link_set_device(link, &set, set.flags & RTNL_LINK_SET_UP ? "set it up" : "set its MTU", false);
-    if (link->state == LINK_STATE_CONFIGURING)
-        link_add_altnames(link, device);
-    if (link->state == LINK_STATE_CONFIGURING)
-        link_configure_addresses(link);
-    if (link->state == LINK_STATE_CONFIGURING)
-        link_check_configured(link);
 }
 
 /* ------------------------------------------------------------------ naming */
@@ -445,12 +366,13 @@ static void link_bind(Link *link)
     _cleanup_buf_ Buf why = BUF_NULL;
     int r;
 
-    if (!device)
-        return;
+    assert(device);
     r = driver_bind(&link->links->drivers, device, &link->spec.mac, link->spec.driver, link->pci_address,
                     &why);
     link->changed = true;
-    link_on_bound(link, r, &why);
+    /* The event that says so is on its way: the kernel tells of the interface's end first. */
+    if (r != DRIVER_E_NONE)
+        link_on_bound(link, r, &why);
 }
 
 /* An earlier run may have bound the device: then none will appear. */
@@ -479,8 +401,7 @@ static void link_go_on(Link *link)
 
 /* ------------------------------------------------------------------ disturbances */
 
-/* Somebody else has renamed the link. */
-static void link_on_disturbed(Link *link, const RtnlLink *device)
+static bool link_is_fought_for(Link *link)
 {
     usec_t now = 0;
 
@@ -488,13 +409,51 @@ static void link_on_disturbed(Link *link, const RtnlLink *device)
     if (time_add(link->disturbed_at, LINK_DISTURBANCES_USEC) < now)
         link->n_disturbances = 0;
     link->disturbed_at = now;
-    if (++link->n_disturbances > LINK_DISTURBANCES_MAX) {
+    return ++link->n_disturbances > LINK_DISTURBANCES_MAX;
+}
+
+/* It should be up by now. */
+static void link_on_set_down(Link *link)
+{
+    usec_t now = 0;
+
+    (void)sd_event_now(link->links->event, CLOCK_MONOTONIC, &now);
+    if (link->requests) { /* the kernel is busy */
+        link_arm(link, time_add(now, link->links->name_patience_usec));
+        return;
+    }
+    if (link_is_fought_for(link)) {
+        link_fail(link, -EBUSY, "something keeps setting it down while it is set up");
+        return;
+    }
+    link_warn(link, "something had set it down while it was set up; set up again");
+    link_go_naming(link);
+}
+
+/* Somebody else has renamed the link. */
+static void link_on_disturbed(Link *link, const RtnlLink *device)
+{
+    if (link_is_fought_for(link)) {
         link_fail(link, -EBUSY, "something keeps renaming it, the last time to %s", device->name);
         return;
     }
     link_warn(link, "something had renamed it to %s; renamed back", device->name);
     link_cancel_requests(link);
     link_go_naming(link);
+}
+
+/* A plugin is given the time to move what it has renamed. */
+static void link_on_maybe_renamed(Link *link, const RtnlLink *device)
+{
+    usec_t now = 0;
+
+    if (streq(device->name, link->spec.ifname)) {
+        link_disarm(link);
+        return;
+    }
+    (void)sd_event_now(link->links->event, CLOCK_MONOTONIC, &now);
+    if (!link_is_armed(link))
+        link_arm(link, time_add(now, link->links->rename_grace_usec));
 }
 
 /* ------------------------------------------------------------------ events that come in */
@@ -513,6 +472,7 @@ static void link_on_appeared(Link *link, const RtnlLink *device)
     link->ifindex = device->ifindex;
     link->changed = false;
     link->n_disturbances = 0;
+    link->been_up = link->been_up || link->spec.was_up;
     link->spec.was_up = false; /* from now on its end is seen */
     link_set_state(link, LINK_STATE_UDEV);
     (void)sd_event_now(link->links->event, CLOCK_MONOTONIC, &now);
@@ -546,10 +506,7 @@ void link_on_device(Link *link, const RtnlLink *device)
         else
             link_check_configured(link);
         break;
-    case LINK_STATE_UP:
-        if (!streq(device->name, link->spec.ifname))
-            link_on_disturbed(link, device);
-        break;
+    case LINK_STATE_UP: link_on_maybe_renamed(link, device); break;
     }
 }
 
@@ -592,7 +549,7 @@ void link_on_removed(Link *link, bool moved)
     /* Taken from the kernel's driver, and given back to it as another device. */
     if (link->unbindable)
         return;
-    if (moved && link->state == LINK_STATE_UP) {
+    if (moved && link->been_up && link->state != LINK_STATE_FAILED && link->state != LINK_STATE_BOUND) {
         link_go_away(link);
         return;
     }

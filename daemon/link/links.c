@@ -260,6 +260,12 @@ Links *links_free(Links *links)
     return NULL;
 }
 
+void links_settle(Links *links)
+{
+    if (links)
+        links->rename_grace_usec = LINK_RENAME_GRACE_USEC;
+}
+
 void links_set_drivers(Links *links, const DriverHost *host)
 {
     links->drivers = *host;

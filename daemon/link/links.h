@@ -32,6 +32,14 @@ int links_start(Links *links, Rtnl *rtnl);
  */
 void links_set_drivers(Links *links, const DriverHost *host);
 
+/**
+ * links_settle() - the node is ready; NULL is fine
+ *
+ * From now on a link that somebody renames is renamed back after a while only: a CNI plugin does that before
+ * it moves a device into a pod, and looks for it by that name.
+ */
+void links_settle(Links *links);
+
 /** links_on_rtnl() - RtnlEventHandler; userdata is the Links */
 void links_on_rtnl(const RtnlEvent *event, void *userdata);
 

@@ -41,7 +41,10 @@ static const Setting settings[] = {
     {"ipv6", "addr_gen_mode", "1", "0"},
 };
 
-/* Return: 1 when written, 0 when it was so already or does not exist, negative errno. */
+/*
+ * Return: 1 when written, 0 when it was so already or IPv6 is switched off altogether, -ENOENT when there is
+ * nothing of that name, negative errno.
+ */
 static int setting_apply(const char *root, const char *ifname, const Setting *setting, bool host_ipv6)
 {
     const char *value = host_ipv6 && setting->value_host_ipv6 ? setting->value_host_ipv6 : setting->value;
@@ -54,8 +57,7 @@ static int setting_apply(const char *root, const char *ifname, const Setting *se
         return -ENAMETOOLONG;
 
     r = fs_read_file(path, 64, &present, NULL);
-    /* IPv6 may be switched off altogether. */
-    if (r == -ENOENT)
+    if (r == -ENOENT && streq(setting->family, "ipv6"))
         return 0;
     if (r < 0)
         return r;
@@ -68,16 +70,15 @@ static int setting_apply(const char *root, const char *ifname, const Setting *se
 
 int sysctl_configure(const char *root, const char *ifname, bool host_ipv6, bool *ret_changed)
 {
-    bool changed = false;
+    int r;
 
+    *ret_changed = false;
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        int r = setting_apply(root, ifname, &settings[i], host_ipv6);
-
+        r = setting_apply(root, ifname, &settings[i], host_ipv6);
         if (r < 0)
             return r;
-        changed = changed || r > 0;
+        *ret_changed = *ret_changed || r > 0;
     }
-    *ret_changed = changed;
     return 0;
 }
 

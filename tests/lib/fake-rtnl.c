@@ -482,6 +482,14 @@ int fake_rtnl_set_up(const char *name)
                   : -ENODEV;
 }
 
+int fake_rtnl_set_down(const char *name)
+{
+    const RtnlLink *device = device_by_name(name);
+
+    return device ? set_device(&(RtnlLinkSet){.ifindex = device->ifindex, .flags = RTNL_LINK_SET_DOWN})
+                  : -ENODEV;
+}
+
 int fake_rtnl_add_altname(const char *name, const char *altname)
 {
     RtnlLink *device = device_by_name(name);

@@ -377,13 +377,16 @@ static void test_up_under_another_name(void **state)
     end_and_unplug(&f, "eth1");
 }
 
-static void test_renamed_back(void **state)
+static void rename_again_and_again(bool settled)
 {
     Fixture f;
 
-    (void)state;
     plug(0, NULL);
     begin(&f);
+    if (settled) {
+        links_settle(f.links);
+        f.links->rename_grace_usec = 20 * USEC_PER_MSEC;
+    }
     (void)want(&f, 0);
     start(&f);
     run_until(&f, LINK_EVENT_UP, 1);
@@ -397,6 +400,13 @@ static void test_renamed_back(void **state)
     run_until(&f, LINK_EVENT_FAILED, 1);
     assert_int_equal(f.error, -EBUSY);
     end_and_unplug(&f, "ens6");
+}
+
+static void test_renamed_back(void **state)
+{
+    (void)state;
+    rename_again_and_again(false);
+    rename_again_and_again(true);
 }
 
 /* ------------------------------------------------------------------ coming and going */
@@ -443,6 +453,64 @@ static void test_away_and_back(void **state)
     run_until(&f, LINK_EVENT_UP, 2);
     assert_up(&f, 0);
     assert_int_equal(f.n_told[LINK_EVENT_GONE], 0);
+    end_and_unplug(&f, "eth1");
+}
+
+/* As those plugins do that name a device before they move it, and look for it by that name. */
+static void test_renamed_and_away(void **state)
+{
+    Fixture f;
+
+    (void)state;
+    begin(&f);
+    links_settle(f.links);
+    f.links->rename_grace_usec *= 1000;
+    (void)want(&f, 0);
+    start(&f);
+    plug(0, NULL);
+    run_until(&f, LINK_EVENT_UP, 1);
+    run_dry(&f);
+    assert_int_equal(bed->rename("eth1", "temp_5"), 0);
+    run_dry(&f);
+    assert_int_equal(bed->send_away("temp_5"), 0);
+    run_until(&f, LINK_EVENT_AWAY, 1);
+    assert_int_equal(link_state(f.link[0]), LINK_STATE_AWAY);
+    assert_int_equal(bed->bring_back("temp_5"), 0);
+    run_until(&f, LINK_EVENT_UP, 2);
+    assert_up(&f, 0);
+    /* Or it renames it back itself. */
+    run_dry(&f);
+    assert_int_equal(bed->rename("eth1", "temp_5"), 0);
+    run_dry(&f);
+    assert_int_equal(bed->rename("temp_5", "eth1"), 0);
+    assert_int_equal(bed->set_up("eth1"), 0);
+    run_dry(&f);
+    assert_up(&f, 0);
+    assert_int_equal(f.n_told[LINK_EVENT_UP], 2);
+    assert_int_equal(f.n_told[LINK_EVENT_GONE], 0);
+    end_and_unplug(&f, "eth1");
+}
+
+/* The next pod takes it before it is set up again. */
+static void test_back_and_away(void **state)
+{
+    Fixture f;
+
+    (void)state;
+    begin(&f);
+    (void)want(&f, 0);
+    start(&f);
+    plug(0, NULL);
+    run_until(&f, LINK_EVENT_UP, 1);
+    assert_int_equal(bed->send_away("eth1"), 0);
+    run_until(&f, LINK_EVENT_AWAY, 1);
+    assert_int_equal(bed->bring_back("eth1"), 0);
+    assert_int_equal(bed->send_away("eth1"), 0);
+    run_until(&f, LINK_EVENT_AWAY, 2);
+    assert_int_equal(link_state(f.link[0]), LINK_STATE_AWAY);
+    assert_int_equal(f.n_told[LINK_EVENT_GONE], 0);
+    assert_int_equal(bed->bring_back("eth1"), 0);
+    run_until(&f, LINK_EVENT_UP, 2);
     end_and_unplug(&f, "eth1");
 }
 
@@ -628,6 +696,7 @@ int link_tests_run(const char *group, const LinkTestBed *test_bed)
         cmocka_unit_test(test_foreign_holder_leaves), cmocka_unit_test(test_altname_in_the_way),
         cmocka_unit_test(test_up_under_another_name), cmocka_unit_test(test_renamed_back),
         cmocka_unit_test(test_gone_and_back),         cmocka_unit_test(test_away_and_back),
+        cmocka_unit_test(test_renamed_and_away),      cmocka_unit_test(test_back_and_away),
         cmocka_unit_test(test_away_before),           cmocka_unit_test(test_slow_then_late),
         cmocka_unit_test(test_altnames_and_mtu),      cmocka_unit_test(test_host_addresses),
     };

@@ -59,9 +59,12 @@ static void test_settings(void **state)
     bool changed = true;
 
     (void)state;
-    /* Nothing there: IPv6 switched off, an unknown kernel. */
-    assert_int_equal(sysctl_configure(root, "eth1", false, &changed), 0);
+    /* Nothing of that name, at this moment; IPv6 switched off; gone between looking and writing. */
+    assert_int_equal(sysctl_configure(root, "eth1", false, &changed), -ENOENT);
     assert_false(changed);
+    put("net/ipv4/conf/eth1/rp_filter", "1\n");
+    assert_int_equal(sysctl_configure(root, "eth1", false, &changed), 0);
+    assert_true(changed);
     assert_int_equal(sysctl_rp_filter_all(root), 0);
 
     put("net/ipv4/conf/eth1.5/rp_filter", "1\n");

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define ADDRESS "0000:00:06.0"
+#define NEVER   UINT_MAX
 #define DEVICE  "/sys/devices/pci0000:00/" ADDRESS
 
 static const MacAddr mac = {{0x02, 0, 0, 0, 0, 1}};
@@ -26,13 +27,14 @@ static struct Tree {
     char root[64];
     char sysfs[96];
     char memory[96];
-    bool network;      /* tell the fake kernel of network devices, too */
-    bool renamed;      /* somebody has just renamed the interface, and no event has told of it yet */
-    bool refuse;       /* the driver for DPDK does not want the device */
-    unsigned n_writes; /* so far */
-    unsigned n_taken;  /* by the kernel's driver, so far */
-    unsigned fail_at;  /* this write fails, once; 0: none */
-    unsigned kill_at;  /* from this write on nothing happens any more */
+    bool network;       /* tell the fake kernel of network devices, too */
+    bool renamed;       /* somebody has just renamed the interface, and no event has told of it yet */
+    bool refuse;        /* the driver for DPDK does not want the device */
+    unsigned n_writes;  /* so far */
+    unsigned n_taken;   /* by the kernel's driver, so far */
+    unsigned fail_at;   /* this write fails, once; 0: none */
+    unsigned kill_at;   /* from this write on nothing happens any more */
+    unsigned unplug_at; /* instead of this write the device goes; 0: before any */
 } tree;
 
 static DriverHost host;
@@ -119,6 +121,12 @@ static int kernel_probe(const char *address)
     return 0; /* whatever came of it */
 }
 
+static void unplug_device(void)
+{
+    assert_int_equal(unlink(at("/sys/bus/pci/devices/" ADDRESS)), 0);
+    (void)kernel_unbind();
+}
+
 static bool ends_with(const char *text, const char *end)
 {
     return strlen(text) >= strlen(end) && streq(text + strlen(text) - strlen(end), end);
@@ -127,6 +135,10 @@ static bool ends_with(const char *text, const char *end)
 static int kernel_write(const char *path, const char *value, void *userdata _unused_)
 {
     tree.n_writes++;
+    if (tree.n_writes == tree.unplug_at) {
+        unplug_device();
+        return -ENOENT;
+    }
     if (tree.n_writes == tree.fail_at || (tree.kill_at && tree.n_writes >= tree.kill_at))
         return -EIO;
     if (ends_with(path, "/" ADDRESS "/driver_override"))
@@ -142,7 +154,7 @@ static int kernel_write(const char *path, const char *value, void *userdata _unu
 static int set_up(void **state)
 {
     (void)state;
-    tree = (struct Tree){.root = "/tmp/test-link-driver-XXXXXX"};
+    tree = (struct Tree){.root = "/tmp/test-link-driver-XXXXXX", .unplug_at = NEVER};
     if (!mkdtemp(tree.root))
         return -1;
     (void)snprintf(tree.sysfs, sizeof(tree.sysfs), "%s/sys", tree.root);
@@ -229,8 +241,8 @@ static void test_pci_address_of_parent(void **state)
     assert_int_equal(driver_pci_address(&host, &virtio, &mac, address), 0);
     assert_string_equal(address, ADDRESS);
     /* Then the name is not asked: it may be another's by now. */
-    assert_int_equal(driver_pci_address(&host, &gone, &mac, address), -ENODEV);
-    assert_int_equal(driver_pci_address(&host, &other_bus, &mac, address), -ENODEV);
+    assert_int_equal(driver_pci_address(&host, &gone, &mac, address), -ENXIO);
+    assert_int_equal(driver_pci_address(&host, &other_bus, &mac, address), -ENXIO);
 }
 
 static int bind_device(const char *ifname, const char *driver, char address[static PCI_ADDRESS_TEXT],
@@ -403,6 +415,8 @@ static void on_link(const LinkEvent *event, void *userdata)
     Fixture *f = userdata;
 
     f->n_told[event->type]++;
+    if (event->type == LINK_EVENT_SEEN && tree.unplug_at == 0)
+        unplug_device();
     f->changed = event->changed;
     (void)snprintf(f->text, sizeof(f->text), "%s", event->text);
 }
@@ -441,6 +455,16 @@ static int plug_tree(void **state)
     int r = set_up(state);
 
     tree.network = true;
+    return r ?: fake_rtnl_plug(&mac, "ens6");
+}
+
+/* As a kernel that names the device below. */
+static int plug_parent(void **state)
+{
+    int r = set_up(state);
+
+    tree.network = true;
+    fake_rtnl_set_parent("pci", ADDRESS);
     return r ?: fake_rtnl_plug(&mac, "ens6");
 }
 
@@ -503,6 +527,31 @@ static void test_link_renamed_meanwhile(void **state)
     end(&f);
 }
 
+/* EC2 detaches the interface at any step: its end is told, and it is taken as any other when it is back. */
+static void test_link_unplugged_meanwhile(void **state)
+{
+    for (unsigned k = 0; k <= 3; k++) {
+        Fixture f;
+
+        assert_int_equal(plug_parent(state), 0);
+        tree.unplug_at = k;
+        begin(&f);
+        assert_int_equal(link_state(f.link), LINK_STATE_WAITING);
+        assert_int_equal(f.n_told[LINK_EVENT_GONE], 1);
+        assert_int_equal(f.n_told[LINK_EVENT_FAILED], 0);
+        assert_false(is_there("/run/drivers/02:00:00:00:00:01"));
+
+        tree.unplug_at = NEVER;
+        make_link("/sys/bus/pci/devices/" ADDRESS, "../../../devices/pci0000:00/" ADDRESS);
+        put(DEVICE "/driver_override", "\n");
+        kernel_take("ena");
+        run_dry(&f);
+        assert_bound(&f);
+        end(&f);
+        assert_int_equal(tear_down(state), 0);
+    }
+}
+
 static void test_link_fails_once(void **state)
 {
     Fixture f;
@@ -547,6 +596,7 @@ int main(void)
         TEST_LINK(test_link_fails_once),
         TEST(test_pci_address_of_parent),
         cmocka_unit_test_setup_teardown(test_link_renamed_meanwhile, plug_renamed, tear_down),
+        cmocka_unit_test(test_link_unplugged_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
