@@ -11,9 +11,9 @@
  *
  * The boot ends in one of three ways: ready; degraded, when something failed and on_failure is
  * continue (kubelet starts, the status says what is missing); failed, when on_failure is block (the
- * lifecycle action is abandoned, the process exits, kubelet does not start). All three go through
- * manager_finish_boot(). After it no timer runs, but for what is still being detached and swept: an idle
- * daemon does not wake up.
+ * process exits, kubelet does not start; with the last try the lifecycle action is abandoned, as what
+ * failed may succeed with the next). All three go through manager_finish_boot(). After it no timer
+ * runs, but for what is still being detached and swept: an idle daemon does not wake up.
  */
 
 #include "handover.h"
@@ -170,6 +170,12 @@ static void manager_serve(Manager *manager, ManagerPhase phase)
     }
 }
 
+/* The instance goes on waiting for the next try. */
+static void leave_lifecycle(Manager *manager)
+{
+    manager->lifecycle = lifecycle_free(manager->lifecycle);
+}
+
 static void manager_finish_boot(Manager *manager, ManagerPhase phase)
 {
     LifecycleResult result = phase == MANAGER_PHASE_FAILED ? LIFECYCLE_ABANDON : LIFECYCLE_CONTINUE;
@@ -238,7 +244,10 @@ static void announce_failed(Manager *manager, const char *sum)
                               : "is not started",
            n, TRIES_MAX);
     (void)sd_notifyf(0, "STATUS=Failed: %s", manager->error);
-    open_lifecycle_late(manager);
+    if (manager->exit_code == MANAGER_EXIT_GIVEN_UP)
+        open_lifecycle_late(manager);
+    else
+        leave_lifecycle(manager);
     manager_finish_boot(manager, MANAGER_PHASE_FAILED);
     manager_exit(manager);
 }

@@ -33,16 +33,17 @@ def told(daemon, message, *words) -> None:
         assert [other for other in texts if text in other] == [text], daemon.tail()
 
 
-def verdict(daemon, policy, up, during=lambda: None) -> None:
+def verdict(daemon, policy, up, during=lambda: None, code=1) -> None:
     """
     Start, and see the boot fail as @policy says.
     @up: the interfaces that are up all the same; None: whichever
     @during: called once it runs
+    @code: its exit status
     """
     daemon.start()
     during()
     if policy == "block":
-        assert daemon.wait_exit() == 1
+        assert daemon.wait_exit() == code
         assert "READY" not in daemon.notified
         assert daemon.notified["STATUS"].startswith("Failed: ")
         assert len(daemon.log(IDS["BOOT_FAILED"])) == 1

@@ -31,6 +31,8 @@ SUBNETS = [f"subnet-0000000000000a00{n}" for n in (1, 2, 3)]
 NETWORKS = f"[network]\nsubnets = {', '.join(SUBNETS)}\nsecurity_groups = sg-0000000000000a115\n"
 INSTANCE = "i-00000000000000001"
 
+#: of a daemon that fails: after so many its exit status is another, and systemd leaves it alone
+TRIES_MAX, GIVEN_UP = 5, 69
 #: how long a boot that is not held up may take before the test gives up on it
 PATIENCE = 30.0
 
@@ -136,6 +138,13 @@ class Daemon:
         if self.process is not None:
             self.process.kill()
             self._end()
+
+    def fail_all_tries_but_the_last(self) -> None:
+        """What it is up against is there already. They are counted in the directory that systemd makes."""
+        os.makedirs(f"{self.directory}/run", exist_ok=True)
+        for _ in range(TRIES_MAX - 1):
+            self.start()
+            assert self.wait_exit() == 1
 
     def wait_exit(self, timeout=PATIENCE) -> int:
         """Its exit status, once it ends by itself."""

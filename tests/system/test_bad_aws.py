@@ -10,7 +10,7 @@ from ec2sim.node import Topology
 from ec2sim.scenario import default_scenario
 
 from fault import IDS, NAMES, POLICIES, owned, ready, runs_out_of_time, settings, told, verdict
-from harness import INSTANCE, NETWORKS, SUBNETS, BootFailed, Daemon, fill, leaked, multus_enis
+from harness import GIVEN_UP, INSTANCE, NETWORKS, SUBNETS, BootFailed, Daemon, fill, leaked, multus_enis
 
 POLICY = pytest.mark.parametrize("policy", POLICIES)
 
@@ -107,7 +107,8 @@ def test_finishing_denied(region, daemon, action):
     ready(region, daemon)
     remove_all(region, daemon)
     region.control.deny(action, "ec2:AttachNetworkInterface")
-    verdict(daemon, "block", [])
+    daemon.fail_all_tries_but_the_last()
+    verdict(daemon, "block", [], code=GIVEN_UP)
     told(daemon, "AWS_DENIED", action, "role")
     owned(region)
 

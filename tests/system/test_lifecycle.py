@@ -8,7 +8,7 @@ from ec2sim.node import Topology
 from ec2sim.scenario import default_scenario
 
 from fleet import PRIMARY_SUBNET, Fleet
-from harness import NETWORKS, message_ids
+from harness import GIVEN_UP, NETWORKS, message_ids
 from registering import until
 
 IDS = message_ids()
@@ -92,23 +92,62 @@ def test_not_before_ready(fleet):
     assert daemon.stop() == 0
 
 
-def test_abandon_when_failed(fleet):
+def fail_but_once(fleet, node, daemon) -> None:
+    """What failed may succeed with the next try, so the instance goes on waiting."""
+    daemon.fail_all_tries_but_the_last()
+    assert fleet.lifecycle(node) == [""]
+
+
+@pytest.mark.parametrize("action", ["AttachNetworkInterface", "DescribeNetworkInterfaces"])
+def test_abandon_with_the_last_try(fleet, action):
+    """Also when nothing is known but the group."""
     node = fleet.launch()
-    fleet.control.deny("ec2:AttachNetworkInterface")
+    fleet.control.deny(f"ec2:{action}")
     daemon = fleet.daemon(node, configured())
+    fail_but_once(fleet, node, daemon)
     daemon.start()
-    assert daemon.wait_exit() == 1
+    assert daemon.wait_exit() == GIVEN_UP
     assert "READY" not in daemon.notified
     assert fleet.lifecycle(node) == ["ABANDON"]
 
 
-def test_abandon_when_nothing_is_known_but_the_group(fleet):
+def test_continue_with_the_last_try(fleet):
     node = fleet.launch()
-    fleet.control.deny("ec2:DescribeNetworkInterfaces")
+    fleet.control.deny("ec2:AttachNetworkInterface")
     daemon = fleet.daemon(node, configured())
+    fail_but_once(fleet, node, daemon)
+    fleet.control.deny()
+    fleet.control.gate(COMPLETE, when="after")
     daemon.start()
-    assert daemon.wait_exit() == 1
-    assert fleet.lifecycle(node) == ["ABANDON"]
+    daemon.wait_ready()
+    fleet.control.gate_reached()
+    assert fleet.lifecycle(node) == ["CONTINUE"]
+    fleet.control.gate_release()
+    assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_while_abandoning(fleet, when):
+    """Then somebody mends it and starts the daemon."""
+    node = fleet.launch()
+    fleet.control.deny("ec2:AttachNetworkInterface")
+    daemon = fleet.daemon(node, configured())
+    fail_but_once(fleet, node, daemon)
+    fleet.control.gate(COMPLETE, when=when)
+    daemon.start()
+    fleet.control.gate_reached()
+    daemon.kill()
+    fleet.control.gate_release("drop")
+    fleet.control.deny()
+    if when == "before":
+        fleet.control.gate(COMPLETE, when="after")
+    daemon.start()
+    daemon.wait_ready()
+    if when == "before":
+        fleet.control.gate_reached()
+        fleet.control.gate_release()
+    assert daemon.stop() == 0
+    assert fleet.lifecycle(node) == ["ABANDON" if when == "after" else "CONTINUE"]
 
 
 def test_continue_when_degraded_and_nothing_is_known_but_the_group(fleet):
@@ -141,8 +180,9 @@ def test_stopped_while_abandoning(fleet, action):
     """The status tells the failure until the end, and SIGTERM does not wait for AWS."""
     node = fleet.launch()
     fleet.control.deny("ec2:DescribeNetworkInterfaces")
-    fleet.control.gate(action)
     daemon = fleet.daemon(node, configured())
+    fail_but_once(fleet, node, daemon)
+    fleet.control.gate(action)
     daemon.start()
     fleet.control.gate_reached()
     status = daemon.status()
