@@ -7,10 +7,12 @@
 #include "lib/test.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char base[] = "/tmp/test-netnsdir-XXXXXX";
@@ -52,39 +54,64 @@ static void drain(sd_event *event)
     }
 }
 
+static void check_told(mode_t mode, bool at_once)
+{
+    NetnsDir *dir;
+    sd_event *event;
+    int fd;
+
+    n_told = 0;
+    assert_true(sd_event_new(&event) >= 0);
+    assert_int_equal(netnsdir_new(&dir, event, base, on_name, NULL), 0);
+    fd = open(file, O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    mount_when_looked_at = at_once;
+    drain(event);
+    assert_false(mount_when_looked_at);
+    if (!at_once) {
+        assert_int_equal(n_told, 0);
+        mount_namespace();
+        drain(event);
+    }
+    assert_int_equal(n_told, 1);
+
+    assert_int_equal(umount2(file, MNT_DETACH), 0);
+    assert_int_equal(unlink(file), 0);
+    (void)netnsdir_free(dir);
+    (void)sd_event_unref(event);
+}
+
 static void test_mounted_at_any_moment(void **unused _unused_)
 {
-    for (unsigned at_once = 0; at_once < 2; at_once++) {
-        NetnsDir *dir;
-        sd_event *event;
-        int fd;
+    check_told(0444, false);
+    check_told(0444, true);
+}
 
-        n_told = 0;
-        assert_true(sd_event_new(&event) >= 0);
-        assert_int_equal(netnsdir_new(&dir, event, base, on_name, NULL), 0);
-        fd = open(file, O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-        assert_true(fd >= 0);
-        (void)close(fd);
-        mount_when_looked_at = at_once;
-        drain(event);
-        assert_false(mount_when_looked_at);
-        if (!at_once) {
-            assert_int_equal(n_told, 0);
-            mount_namespace();
-            drain(event);
-        }
-        assert_int_equal(n_told, 1);
+/* As "ip netns add" makes it: nobody may read it until the namespace is there. */
+static void test_mounted_upon_what_is_unreadable(void **unused _unused_)
+{
+    check_told(0, false);
+}
 
-        assert_int_equal(umount2(file, MNT_DETACH), 0);
-        assert_int_equal(unlink(file), 0);
-        (void)netnsdir_free(dir);
-        (void)sd_event_unref(event);
-    }
+/* The service reads no file that its mode forbids, and root in a namespace does. */
+static int drop_override(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    if (syscall(SYS_capget, &header, data) < 0)
+        return -errno;
+    data[0].effective &= ~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH);
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mounted_at_any_moment)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mounted_at_any_moment),
+        cmocka_unit_test(test_mounted_upon_what_is_unreadable),
+    };
     int r = netns_enter();
 
     if (r < 0) {
@@ -92,7 +119,7 @@ int main(void)
         return 0;
     }
     /* Seen by this mount namespace alone, and gone with it. */
-    if (!mkdtemp(base) || mount("none", base, "tmpfs", 0, NULL) < 0)
+    if (!mkdtemp(base) || mount("none", base, "tmpfs", 0, NULL) < 0 || drop_override() < 0)
         return 1;
     (void)snprintf(file, sizeof(file), "%s/pod", base);
     r = cmocka_run_group_tests(tests, NULL, NULL);
