@@ -38,10 +38,11 @@ def test_udev_is_slow(machines):
     machines.control.gate_reached(PATIENCE)
     guest.run("udevadm control --stop-exec-queue")
     machines.control.gate_release()
-    guest.run("timeout 60 sh -c 'until [ -e /sys/class/net/eth2 ]; do sleep 0.05; done'")
-    enis, links = by_network(machines.region, guest.instance), guest.links()
-    assert [links[f"eth{n}"]["address"] for n in range(3)] == \
+    # in one go, since the daemon waits for udev for so long and no longer
+    links = guest.json("timeout 60 sh -c 'until [ -e /sys/class/net/eth2 ]; do sleep 0.05; done' && "
+                       "ip -json address && udevadm control --start-exec-queue")
+    addresses, enis = {i["ifname"]: i["address"] for i in links}, by_network(machines.region, guest.instance)
+    assert [addresses[f"eth{n}"] for n in range(3)] == \
         [enis[name]["mac"] for name in ("eth2", "eth3", "eth1")]
-    guest.run("udevadm control --start-exec-queue")
     guest.await_boot()
     check_node(machines, guest)
