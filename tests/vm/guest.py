@@ -245,7 +245,7 @@ class Guest:
         text = "\n".join(f"{name}={value}" for name, value in sorted(wanted.items()))
         ask = f"systemctl show {shlex.quote(unit)} {names} | sort"
         done = self.try_run(f"timeout {timeout} bash -c "
-                            f"'until [ \"$({ask})\" = \"{text}\" ]; do sleep 0.1; done'")
+                            f"'until [ \"$({ask})\" = \"{text}\" ]; do sleep 0.5; done'", timeout + PATIENCE)
         if done.returncode != 0:
             raise GuestError(f"{unit} does not come to {wanted}: {self.property(unit, *wanted)}")
 

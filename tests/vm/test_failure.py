@@ -29,7 +29,7 @@ def boot(machines):
     """A node whose daemon has tried often enough."""
     guest = machines.switch_on()
     guest.wait_control()
-    guest.wait_property("multus-eksd", timeout=100, ActiveState="failed")
+    guest.wait_property("multus-eksd", timeout=300, ActiveState="failed")
     assert guest.try_run("systemctl is-system-running --wait").stdout.strip() == "degraded"
     return guest
 
