@@ -43,6 +43,16 @@ class GuestError(AssertionError):
     """A command failed in the guest, or the guest does not answer."""
 
 
+def wait_value(ask, condition, timeout=PATIENCE):
+    """What @ask() returns, as soon as @condition() is true of it."""
+    deadline = time.monotonic() + timeout
+    while not condition(value := ask()):
+        if time.monotonic() > deadline:
+            raise GuestError(f"not within {timeout} s; in the end: {value}")
+        time.sleep(0.2)
+    return value
+
+
 class Guest:
     """
     @instance: id of an instance in the region
@@ -256,6 +266,10 @@ class Guest:
     def status(self) -> dict:
         """The daemon's own account."""
         return json.loads(self.try_run("multus-eksctl status --json").stdout)
+
+    def wait_status(self, condition, timeout=PATIENCE) -> dict:
+        """The daemon's own account, as soon as @condition() is true of it."""
+        return wait_value(self.status, condition, timeout)
 
     def keep_logs(self, directory) -> None:
         """Journal and console to @directory, for whoever wants to know why a test failed."""

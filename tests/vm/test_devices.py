@@ -8,6 +8,7 @@ from harness import SUBNETS, leaked
 
 from verdict import by_network, check_calm, check_kubelet, check_links, check_unmanaged
 
+STATES = {"eth1": "up", "eth2": "bound", "eth3": "bound"}
 DRIVERS = dict.fromkeys(("eth2", "eth3"), "uio_pci_generic")
 PLUGIN = "/etc/pcidp/config.json"
 FILES = {"etc/modules-load.d/dpdk.conf": "uio_pci_generic\n"}
@@ -33,12 +34,16 @@ def bound(guest) -> dict:
             for name, address in addresses.items()}
 
 
+def states(status) -> dict:
+    """Interface -> its state in the daemon's account."""
+    return {i["name"]: i["state"] for i in status["interfaces"]}
+
+
 def check_bound(machines, guest) -> None:
     """The two are with their drivers and no network devices, the others are as they were."""
     status = guest.status()
     assert status["phase"] == "ready"
-    states = {i["name"]: i["state"] for i in status["interfaces"]}
-    assert states == {"eth1": "up", "eth2": "bound", "eth3": "bound"}
+    assert states(status) == STATES
     assert bound(guest) == {"eth1": "virtio-pci", **DRIVERS}
     # slot 5 is the primary interface's, then come those of the device indexes
     assert [i["pci_address"] for i in status["interfaces"]] == [f"0000:00:0{n}.0" for n in (6, 7, 8)]
@@ -85,5 +90,7 @@ def test_drivers_by_hand(machines, node):
     node.run("timeout 60 sh -c 'until [ ! -e /sys/class/net/eth1 ]; do sleep 0.05; done'")
     node.run(f"echo {address} >/sys/bus/pci/drivers/virtio-pci/bind")
     node.run("timeout 60 sh -c 'until ip -o link show eth1 up 2>/dev/null | grep -q UP; do sleep 0.05; done'")
+    # the kernel's word comes before the daemon's
+    node.wait_status(lambda status: states(status) == STATES)
     check_bound(machines, node)
     check_unmanaged(node, ["eth1"])

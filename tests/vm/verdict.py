@@ -6,6 +6,8 @@ Asked of those whom it concerns: the kernel, networkd, udev, systemd, EC2; not o
 
 from harness import leaked, multus_enis
 
+from guest import wait_value
+
 NAMES = ("eth1", "eth2", "eth3")
 HOOK = "udev-net-manager@"
 
@@ -38,10 +40,12 @@ def check_unmanaged(guest, names) -> None:
     networkd leaves them alone, and at no time asked for an address there; udev knows whose they are; AWS's
     hook was not started for them.
     """
-    managers = {link["Name"]: link["AdministrativeState"]
-                for link in guest.json("networkctl list --json=short")["Interfaces"]}
-    assert {name: managers[name] for name in names} == dict.fromkeys(names, "unmanaged")
-    assert managers["ens5"] == "configured"
+    def managers():
+        links = guest.json("networkctl list --json=short")["Interfaces"]
+        return {link["Name"]: link["AdministrativeState"] for link in links}
+    # of a device that has just come networkd may not have decided yet
+    wanted = {**dict.fromkeys(names, "unmanaged"), "ens5": "configured"}
+    wait_value(managers, lambda found: wanted.items() <= found.items())
     leases = {event["mac"] for event in guest.control.events() if event["event"] == "dhcp"}
     primary, *ours = (eni["mac"] for eni in guest.control.enis(guest.instance))
     assert primary in leases and leases.isdisjoint(ours)
