@@ -73,6 +73,7 @@ class Guest:
                             os.path.join(IMAGE, "root.ext4"), self._disk], check=True)
         self.boots: list = []
         self._process = self._serial = None
+        self._listens = False
         self._buffer, self._number = b"", 0
 
     def _path(self, name) -> str:
@@ -99,7 +100,7 @@ class Guest:
             listener.close()
         self._serial = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._serial.connect(self._path("serial"))
-        self._buffer = b""
+        self._buffer, self._listens = b"", False
         self.control.post("/nodes", {"instance": self.instance, "qmp": self._path("qmp")})
 
     def is_on(self) -> bool:
@@ -194,6 +195,7 @@ class Guest:
             what, *rest = self._line(timeout).split()
             if what == "boot" and rest[0] not in self.boots:
                 self.boots.append(rest[0])
+                self._listens = True
                 return rest[0]
 
     def try_run(self, script, timeout=PATIENCE) -> subprocess.CompletedProcess:
@@ -276,6 +278,9 @@ class Guest:
         os.makedirs(directory, exist_ok=True)
         shutil.copy(self._path("console.log"), directory)
         try:
+            # of a boot that nobody has waited for, which is no restart
+            if not self._listens:
+                self.wait_control(30)
             text = self.run("journalctl -b -o short-monotonic --no-pager", 30)
         except (GuestError, OSError) as error:
             text = f"no journal: {error}"
