@@ -20,6 +20,8 @@ static void fuzz_message(const struct nlmsghdr *header)
     if (rtnl_message_parse_link(header, &link) == 0) {
         assert(link.ifindex > 0 && link.name[0]);
         assert(strlen(link.name) < sizeof(link.name));
+        assert(strlen(link.parent_bus) < sizeof(link.parent_bus));
+        assert(strlen(link.parent_device) < sizeof(link.parent_device));
         if (rtnl_link_copy(&link, &copy) == 0)
             assert(copy.altnames.n == link.altnames.n);
         rtnl_link_done(&copy);
