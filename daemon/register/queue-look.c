@@ -90,8 +90,15 @@ static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explain
     if (r->state == REGISTRATION_WANTED) {
         registrar_assigned(queue->registrar, r);
         r->lags = 0;
-    } else if (!explained)
-        r->not_before = time_add(now, UNASSIGN_PAUSE);
+        r->refused = false;
+    } else if (!explained) {
+        /* Another one may be why and have left the interface since: once more, before a pause. */
+        bool again = doubt == REGISTRATION_DOUBT_UNASSIGN && !r->refused;
+
+        if (!again)
+            r->not_before = time_add(now, UNASSIGN_PAUSE);
+        r->refused = again;
+    }
 }
 
 /* EC2 does not have it there. */

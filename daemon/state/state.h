@@ -46,6 +46,7 @@ typedef struct Registration {
     bool fetched;     /* counted as taken from elsewhere for this want */
     bool yields;      /* it is not taken from another node's interface */
     bool insists;     /* and yields: if EC2 says that another has it, it is taken after all */
+    bool refused;     /* EC2 would not unassign it, and shows it nevertheless */
     usec_t confirmed; /* CLOCK_MONOTONIC: when EC2 last said that it is there; 0: not yet */
     usec_t asked;     /* likewise: when somebody last asked for it */
     usec_t lags; /* likewise: when EC2 assigned it, and its describes may not show it yet; 0: they have */

@@ -660,7 +660,9 @@ static void test_unassign_with_one_that_moved(void **unused _unused_)
     look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
     assert_null(find(&f, "10.0.1.20"));
 
-    /* It is there, and EC2 refuses again: for good reason or not, that is not repeated at full speed. */
+    /* It is there, and EC2 refuses again: for good reason or not, that is repeated once at full speed. */
+    fail_call(&f, UNASSIGN, "InvalidParameterValue", refusal);
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
     fail_call(&f, UNASSIGN, "InvalidParameterValue", refusal);
     look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
     assert_int_equal(pending(&f, NULL), 0);
@@ -668,6 +670,28 @@ static void test_unassign_with_one_that_moved(void **unused _unused_)
     unassign_ok(&f);
     assert_int_equal(state_n(registrar_state(f.registrar)), 0);
     assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    fixture_done(&f);
+}
+
+/* Meanwhile that one is wanted on another interface of the node: then no look at this one explains it. */
+static void test_unassign_with_one_that_moved_and_left(void **unused _unused_)
+{
+    Asked deleted[2] = {0}, wanted = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    register_ok(&f, "10.0.1.21", "a");
+    give_back(&f, &deleted[0], "10.0.1.20", "a");
+    give_back(&f, &deleted[1], "10.0.1.21", "a");
+    advance(&f, 40 * SECOND);
+    put_on(&f, &wanted, "10.0.1.20", "eth2", "b");
+    settle(&f);
+    fail_call(&f, UNASSIGN, "InvalidParameterValue", "Some of the specified addresses are not assigned");
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
+    unassign_ok(&f);
+    assert_null(find(&f, "10.0.1.21"));
     fixture_done(&f);
 }
 
@@ -699,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_moved_away),
         cmocka_unit_test(test_unassign_fails),
         cmocka_unit_test(test_unassign_with_one_that_moved),
+        cmocka_unit_test(test_unassign_with_one_that_moved_and_left),
     };
 
     log_set_max_level(LOG_CRIT);
