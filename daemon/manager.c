@@ -97,6 +97,7 @@ static void open_lifecycle(Manager *manager, const char *group, bool waiting)
         .instance_id = manager->metadata->instance_id,
         .hook = manager->config->lifecycle_hook,
         .waiting = waiting,
+        .again = tries_any(manager->options.runtime_dir),
     };
     int r;
 
@@ -417,6 +418,8 @@ static int open_links(Manager *manager)
     if (r < 0)
         return r;
     links_set_drivers(manager->links, &drivers);
+    if (was_ready(manager)) /* pods come and go */
+        links_settle(manager->links);
     r = rtnl_new(&manager->rtnl, manager->event, links_on_rtnl, manager->links);
     if (r == 0)
         r = links_start(manager->links, manager->rtnl);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int tries_path(const char *runtime_dir, char ret[static PATH_MAX])
 {
@@ -43,6 +44,13 @@ unsigned tries_failed(const char *runtime_dir)
     if (r < 0)
         log_debug_errno(r, "%s/tries: %m", runtime_dir);
     return n;
+}
+
+bool tries_any(const char *runtime_dir)
+{
+    char path[PATH_MAX];
+
+    return tries_path(runtime_dir, path) == 0 && access(path, F_OK) == 0;
 }
 
 void tries_forget(const char *runtime_dir)

@@ -158,7 +158,7 @@ void lifecycle_complete(Lifecycle *lifecycle, LifecycleResult result)
         lifecycle_send_complete(lifecycle);
 }
 
-static int lifecycle_arm(Lifecycle *lifecycle);
+static int lifecycle_arm(Lifecycle *lifecycle, usec_t in);
 
 static void on_heartbeat(const AwsReply *reply, void *userdata)
 {
@@ -185,19 +185,19 @@ static int on_heartbeat_due(sd_event_source *source _unused_, uint64_t usec _unu
         r = aws_call(lifecycle->args.aws, &query, deadline, 0, on_heartbeat, lifecycle,
                      &lifecycle->heartbeat_call);
     if (r == 0)
-        r = lifecycle_arm(lifecycle);
+        r = lifecycle_arm(lifecycle, lifecycle->heartbeat_timeout / 2);
     if (r < 0)
         log_warning_errno(r, "Lifecycle hook %s: no further heartbeats: %m", lifecycle->hook);
     return 0;
 }
 
-static int lifecycle_arm(Lifecycle *lifecycle)
+static int lifecycle_arm(Lifecycle *lifecycle, usec_t in)
 {
     int r;
 
     lifecycle->timer = sd_event_source_disable_unref(lifecycle->timer);
-    r = sd_event_add_time_relative(lifecycle->args.event, &lifecycle->timer, CLOCK_MONOTONIC,
-                                   lifecycle->heartbeat_timeout / 2, 0, on_heartbeat_due, lifecycle);
+    r = sd_event_add_time_relative(lifecycle->args.event, &lifecycle->timer, CLOCK_MONOTONIC, in, 0,
+                                   on_heartbeat_due, lifecycle);
     if (r >= 0)
         (void)sd_event_source_set_description(lifecycle->timer, "lifecycle-heartbeat");
     return r;
@@ -240,7 +240,8 @@ static int lifecycle_begin_waiting(Lifecycle *lifecycle, const AutoScalingLifecy
         return r;
     lifecycle->heartbeat_timeout =
         hook->heartbeat_timeout > 0 ? MAX(hook->heartbeat_timeout, HEARTBEAT_TIMEOUT_MIN) : HEARTBEAT_TIMEOUT;
-    return lifecycle_arm(lifecycle);
+    return lifecycle_arm(lifecycle,
+                         lifecycle->args.again && !lifecycle->decided ? 0 : lifecycle->heartbeat_timeout / 2);
 }
 
 static void on_hooks(const AwsReply *reply, void *userdata)

@@ -22,6 +22,7 @@ typedef struct LifecycleArgs {
     const char *instance_id;
     const char *hook; /* "auto" or a name */
     bool waiting;     /* the instance is known to be in Pending:Wait */
+    bool again;       /* it has waited for an earlier try: the first heartbeat is due at once */
 } LifecycleArgs;
 
 /* Told once, when the hook has been answered, or could not be (logged). */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch hook of the Auto Scaling group: kept waiting, then answered, or let alone."""
 
+import os
 import signal
 
 import pytest
@@ -124,6 +125,25 @@ def test_continue_with_the_last_try(fleet):
     assert fleet.lifecycle(node) == ["CONTINUE"]
     fleet.control.gate_release()
     assert daemon.stop() == 0
+
+
+def test_hook_outlasts_the_tries(fleet):
+    """Each is shorter than the time to a heartbeat, all of them are longer than the hook's timeout."""
+    node = fleet.launch()
+    fleet.control.deny("ec2:AttachNetworkInterface")
+    daemon = fleet.daemon(node, configured())
+    os.makedirs(f"{daemon.directory}/run")
+    for k in range(4):
+        fleet.control.put("/clock", {"offset": k * 200})
+        if k > 0:
+            fleet.control.gate(HEARTBEAT, when="after")
+        daemon.start()
+        if k > 0:
+            fleet.control.gate_reached()
+            fleet.control.gate_release()
+        assert daemon.wait_exit() == 1
+        assert fleet.lifecycle(node) == [""]
+    assert state(fleet, node) == "Pending:Wait"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
