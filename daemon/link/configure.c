@@ -83,9 +83,9 @@ static int link_configure_settings(Link *link)
     link->changed = link->changed || changed;
     if (r != -ENOENT)
         return r;
-    if (link->refreshed)
+    if (link->settings_awaited)
         return 0;
-    link->refreshed = true;
+    link->settings_awaited = true;
     rtnl->ops->refresh(rtnl);
     return -EAGAIN;
 }

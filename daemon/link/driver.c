@@ -95,7 +95,7 @@ int driver_pci_address(const DriverHost *host, const RtnlLink *link, const MacAd
     if (device_path(host, link, mac, path) < 0)
         return -ENODEV;
     if (!realpath(path, resolved))
-        return link->parent_device[0] ? -ENXIO : -ENODEV;
+        return link->parent_device[0] && errno == ENOENT ? -ENXIO : -ENODEV;
     /* …/0000:00:06.0, and for virtio …/0000:00:06.0/virtio1: the nearest that is PCI. */
     while ((name = strrchr(resolved, '/'))) {
         if (is_pci_address(name + 1)) {

@@ -38,7 +38,8 @@ struct Link {
     char renaming_to[IFNAMSIZ]; /* asked for, and no event has shown it yet */
     unsigned asked_at;          /* links->n_events at that moment */
     bool refused;               /* the kernel did not give the name */
-    bool refreshed;             /* and was asked to tell of all devices again, for that or for settings */
+    bool refreshed;             /* and was asked to tell of all devices again, for that */
+    bool settings_awaited;      /* likewise, for the settings under its name */
 
     sd_event_source *timer;
     usec_t slow_at;  /* CLOCK_MONOTONIC; USEC_INFINITY: told, or not to be told */
@@ -76,7 +77,7 @@ struct Links {
     usec_t slow_usec;
     usec_t udev_patience_usec;
     usec_t name_patience_usec;
-    usec_t rename_grace_usec; /* 0 until the node is ready */
+    usec_t rename_grace_usec; /* 0 until the node is or was ready */
 };
 
 /* links.c */
@@ -129,9 +130,9 @@ void link_configure_addresses(Link *link);
  * @host_ipv6: the host itself speaks IPv6 here
  * @ret_changed: whether anything was written, also when it fails
  *
- * Return: 0, also without IPv6; -ENOENT when nothing has that name: somebody else renames the device at
- * this moment, for the kernel tells of a new name before it moves the settings (devinet_sysctl_register());
- * else the errno of the write.
+ * Return: 0, also without IPv6; -ENOENT when some are not there under that name: somebody else renames the
+ * device at this moment, for the kernel tells of a new name before it moves the settings
+ * (devinet_sysctl_register(), addrconf_sysctl_register()); else the errno of the write.
  */
 int sysctl_configure(const char *root, const char *ifname, bool host_ipv6, bool *ret_changed);
 

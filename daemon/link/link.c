@@ -4,7 +4,7 @@
  * One Multus link: from the device's appearance to up.
  *
  *   waiting -> udev -> naming -> configuring -> up
- *                   -> bound (with a driver for DPDK)    up -> away (with a pod)
+ *                   -> bound (with a driver for DPDK)    once up: -> away (with a pod)
  *
  * The device is known by its MAC; everything is asked for by ifindex, so no name can be mistaken.
  *
@@ -35,9 +35,10 @@
  * again when it comes back.
  *
  * When somebody renames a link later, it is renamed back, but only so often: who insists is told of in
- * the failure, instead of being fought for ever. Nor at once: those plugins rename a device before they move
- * it, and look for it by that name. A link that somebody sets down stays down: that may be an operator's
- * wish. While it is being set up it is none, and the link is set up once more.
+ * the failure, instead of being fought for ever. Once the node is ready, nor at once: those plugins rename a
+ * device that is up before they move it, and look for it by that name. A link that somebody sets down stays
+ * down: that may be an operator's wish. While it is being set up it is none, and the link is set up once
+ * more.
  */
 
 #include "link/link-private.h"
@@ -179,6 +180,11 @@ static void link_on_timer(Link *link)
         link_go_on(link);
         break;
     case LINK_STATE_NAMING:
+        if (device && streq(device->name, link->spec.ifname)) {
+            link->settings_awaited = true; /* and did not come */
+            link_configure(link, device);
+            break;
+        }
         holder = links_device_by_name(link->links, link->spec.ifname);
         if (holder)
             link_fail(link, -EEXIST,
@@ -314,6 +320,7 @@ static void link_try_name(Link *link)
         link_configure(link, device);
         return;
     }
+    link->settings_awaited = false;
     /* The kernel knows of a holder that no event has told of yet: wait for that event. */
     if (link->refused && link->asked_at == links->n_events)
         return;
@@ -337,7 +344,7 @@ static void link_go_naming(Link *link)
     usec_t now = 0, due = link->deadline == USEC_INFINITY ? 0 : link->deadline;
 
     link_set_state(link, LINK_STATE_NAMING);
-    link->refreshed = false;
+    link->refreshed = link->settings_awaited = false;
     (void)sd_event_now(link->links->event, CLOCK_MONOTONIC, &now);
     /* The time for the device's appearance may be over, or nearly so, or not have begun: finding a free
      * name has its own. */

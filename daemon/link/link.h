@@ -84,7 +84,8 @@ const char *link_state_to_string(LinkState state);
 /** link_is_ready() - up, bound to its driver, or with a pod */
 bool link_is_ready(const Link *link);
 
-/** link_pci_address() - of its device, bound or not; 0, or -ENODEV when there is none */
+/** link_pci_address() - of its device, bound or not; 0, -ENODEV when there is none, -ENXIO when it has gone
+ */
 int link_pci_address(const Link *link, char ret[static PCI_ADDRESS_TEXT]);
 
 /** link_spec() - as passed to links_add() */

@@ -141,7 +141,8 @@ static void links_match_devices(Links *links)
     for (Link *link = links->links; link; link = link->next) {
         const RtnlLink *device = link->ifindex == 0 ? links_device_of(links, link) : NULL;
 
-        if (device)
+        /* One whose MAC was changed to another's may be a link already. */
+        if (device && !links_find_by_ifindex(links, device->ifindex))
             link_on_device(link, device);
     }
 }

@@ -35,8 +35,8 @@ void links_set_drivers(Links *links, const DriverHost *host);
 /**
  * links_settle() - the node is ready; NULL is fine
  *
- * From now on a link that somebody renames is renamed back after a while only: a CNI plugin does that before
- * it moves a device into a pod, and looks for it by that name.
+ * From now on a link that is up and that somebody renames is renamed back after a while only: a CNI plugin
+ * does that before it moves a device into a pod, and looks for it by that name.
  */
 void links_settle(Links *links);
 

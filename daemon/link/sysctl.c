@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 typedef struct Setting {
     const char *family;
@@ -41,6 +42,14 @@ static const Setting settings[] = {
     {"ipv6", "addr_gen_mode", "1", "0"},
 };
 
+static bool family_is_off(const char *root, const char *family)
+{
+    char path[PATH_MAX];
+    int r = snprintf(path, sizeof(path), "%s/net/%s/conf", root, family);
+
+    return streq(family, "ipv6") && r > 0 && (size_t)r < sizeof(path) && access(path, F_OK) < 0;
+}
+
 /*
  * Return: 1 when written, 0 when it was so already or IPv6 is switched off altogether, -ENOENT when there is
  * nothing of that name, negative errno.
@@ -57,7 +66,7 @@ static int setting_apply(const char *root, const char *ifname, const Setting *se
         return -ENAMETOOLONG;
 
     r = fs_read_file(path, 64, &present, NULL);
-    if (r == -ENOENT && streq(setting->family, "ipv6"))
+    if (r == -ENOENT && family_is_off(root, setting->family))
         return 0;
     if (r < 0)
         return r;
@@ -70,16 +79,18 @@ static int setting_apply(const char *root, const char *ifname, const Setting *se
 
 int sysctl_configure(const char *root, const char *ifname, bool host_ipv6, bool *ret_changed)
 {
-    int r;
+    bool missing = false;
 
     *ret_changed = false;
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        r = setting_apply(root, ifname, &settings[i], host_ipv6);
-        if (r < 0)
+        int r = setting_apply(root, ifname, &settings[i], host_ipv6);
+
+        if (r < 0 && r != -ENOENT)
             return r;
+        missing = missing || r == -ENOENT;
         *ret_changed = *ret_changed || r > 0;
     }
-    return 0;
+    return missing ? -ENOENT : 0;
 }
 
 int sysctl_rp_filter_all(const char *root)

@@ -59,7 +59,7 @@ static void test_settings(void **state)
     bool changed = true;
 
     (void)state;
-    /* Nothing of that name, at this moment; IPv6 switched off; gone between looking and writing. */
+    /* Nothing of that name, at this moment; then IPv6 switched off; then IPv6's settings not there yet. */
     assert_int_equal(sysctl_configure(root, "eth1", false, &changed), -ENOENT);
     assert_false(changed);
     put("net/ipv4/conf/eth1/rp_filter", "1\n");
@@ -67,8 +67,12 @@ static void test_settings(void **state)
     assert_true(changed);
     assert_int_equal(sysctl_rp_filter_all(root), 0);
 
+    put("net/ipv6/conf/all/accept_ra", "1\n");
+    assert_int_equal(sysctl_configure(root, "eth1", false, &changed), -ENOENT);
+
     put("net/ipv4/conf/eth1.5/rp_filter", "1\n");
     put("net/ipv6/conf/eth1.5/accept_ra", "1\n");
+    put("net/ipv6/conf/eth1.5/autoconf", "1\n");
     put("net/ipv6/conf/eth1.5/addr_gen_mode", "0\n");
     put("net/ipv4/conf/all/rp_filter", "2\n");
     assert_int_equal(sysctl_configure(root, "eth1.5", false, &changed), 0);

@@ -161,6 +161,74 @@ static void test_set_down_meanwhile(void **state)
     end(&f);
 }
 
+/* A pod takes it: one that was never up was not for pods yet; one that was may go at any time. */
+static void test_moved_meanwhile(void **state)
+{
+    static const LinkState states[] = {LINK_STATE_UDEV, LINK_STATE_NAMING, LINK_STATE_CONFIGURING};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+        for (unsigned was_up = 0; was_up < 2; was_up++) {
+            Fixture f;
+
+            udev_says = 0;
+            begin(&f);
+            f.link->spec.was_up = was_up;
+            f.links->udev = states[i] == LINK_STATE_UDEV ? some_udev : NULL;
+            assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
+            run_until(&f, states[i]);
+            assert_int_equal(fake_rtnl_send_away("eth1"), 0);
+            run_until(&f, was_up ? LINK_STATE_AWAY : LINK_STATE_WAITING);
+            assert_int_equal(f.n_told[LINK_EVENT_AWAY], was_up);
+            assert_int_equal(f.n_told[LINK_EVENT_GONE], !was_up);
+            end(&f);
+        }
+}
+
+/* The time that is given to a plugin is not begun anew by what else happens, and is over with the name. */
+static void test_grace(void **state)
+{
+    uint64_t first = 0, second = 0;
+    int enabled = SD_EVENT_ON;
+    Fixture f;
+
+    (void)state;
+    begin(&f);
+    assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
+    run_until(&f, LINK_STATE_UP);
+    run_dry(&f);
+    links_settle(f.links);
+    assert_int_equal(fake_rtnl_rename("eth1", "temp_5"), 0);
+    run_dry(&f);
+    assert_int_equal(sd_event_source_get_time(f.link->timer, &first), 0);
+    assert_int_equal(usleep(2000), 0);
+    assert_int_equal(fake_rtnl_set_down("temp_5"), 0);
+    run_dry(&f);
+    assert_int_equal(sd_event_source_get_time(f.link->timer, &second), 0);
+    assert_int_equal(first, second);
+    assert_true(first > time_monotonic());
+    assert_int_equal(fake_rtnl_rename("temp_5", "eth1"), 0);
+    run_dry(&f);
+    assert_true(sd_event_source_get_enabled(f.link->timer, &enabled) >= 0);
+    assert_int_equal(enabled, SD_EVENT_OFF);
+    assert_int_equal(link_state(f.link), LINK_STATE_UP);
+    end(&f);
+}
+
+/* They never come: a kernel without them is done without. */
+static void test_no_settings(void **state)
+{
+    Fixture f;
+
+    (void)state;
+    begin(&f);
+    f.links->name_patience_usec = 20 * USEC_PER_MSEC;
+    assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
+    run_until(&f, LINK_STATE_UP);
+    assert_string_equal(f.text, "");
+    end(&f);
+}
+
 /* Somebody else gives it its name: the kernel tells of that, and then moves the settings. */
 static void test_settings_come_after_the_name(void **state)
 {
@@ -172,7 +240,8 @@ static void test_settings_come_after_the_name(void **state)
     begin(&f);
     assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
     run_until(&f, LINK_STATE_NAMING);
-    while (!f.link->refreshed)
+    f.link->refreshed = true; /* for a name that was refused before */
+    while (!f.link->settings_awaited)
         assert_true(sd_event_run(f.event, 0) > 0);
     assert_int_equal(link_state(f.link), LINK_STATE_NAMING);
     (void)snprintf(path, sizeof(path), "%s/net/ipv4/conf/eth1", f.root);
@@ -191,6 +260,9 @@ int main(void)
         cmocka_unit_test(test_udev_renames),
         cmocka_unit_test(test_set_down_meanwhile),
         cmocka_unit_test(test_settings_come_after_the_name),
+        cmocka_unit_test(test_moved_meanwhile),
+        cmocka_unit_test(test_grace),
+        cmocka_unit_test(test_no_settings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
