@@ -135,12 +135,13 @@ def test_hook_outlasts_the_tries(fleet):
     os.makedirs(f"{daemon.directory}/run")
     for k in range(4):
         fleet.control.put("/clock", {"offset": k * 200})
-        if k > 0:
-            fleet.control.gate(HEARTBEAT, when="after")
+        fleet.control.clear()
+        fleet.control.gate("CreateNetworkInterface")
         daemon.start()
+        fleet.control.gate_reached()
         if k > 0:
-            fleet.control.gate_reached()
-            fleet.control.gate_release()
+            until(lambda: HEARTBEAT in asked_autoscaling(fleet), "a heartbeat")
+        fleet.control.gate_release()
         assert daemon.wait_exit() == 1
         assert fleet.lifecycle(node) == [""]
     assert state(fleet, node) == "Pending:Wait"
