@@ -458,6 +458,10 @@ static void link_on_maybe_renamed(Link *link, const RtnlLink *device)
         link_disarm(link);
         return;
     }
+    if (link->links->rename_grace_usec == 0) {
+        link_on_disturbed(link, device);
+        return;
+    }
     (void)sd_event_now(link->links->event, CLOCK_MONOTONIC, &now);
     if (!link_is_armed(link))
         link_arm(link, time_add(now, link->links->rename_grace_usec));

@@ -42,12 +42,11 @@ static const Setting settings[] = {
     {"ipv6", "addr_gen_mode", "1", "0"},
 };
 
-static bool family_is_off(const char *root, const char *family)
+static bool ipv6_is_off(const char *root)
 {
     char path[PATH_MAX];
-    int r = snprintf(path, sizeof(path), "%s/net/%s/conf", root, family);
 
-    return streq(family, "ipv6") && r > 0 && (size_t)r < sizeof(path) && access(path, F_OK) < 0;
+    return fs_path(path, "%s/net/ipv6/conf", root) == 0 && access(path, F_OK) < 0;
 }
 
 /*
@@ -66,7 +65,7 @@ static int setting_apply(const char *root, const char *ifname, const Setting *se
         return -ENAMETOOLONG;
 
     r = fs_read_file(path, 64, &present, NULL);
-    if (r == -ENOENT && family_is_off(root, setting->family))
+    if (r == -ENOENT && streq(setting->family, "ipv6") && ipv6_is_off(root))
         return 0;
     if (r < 0)
         return r;

@@ -111,6 +111,16 @@ static void run_dry(const Fixture *f)
         ;
 }
 
+/* eth1 appears and is set up. */
+static void begin_up(Fixture *f)
+{
+    begin(f);
+    (void)want(f, 0);
+    start(f);
+    plug(0, NULL);
+    run_until(f, LINK_EVENT_UP, 1);
+}
+
 static void assert_up(const Fixture *f, unsigned i)
 {
     char name[IFNAMSIZ];
@@ -416,11 +426,7 @@ static void test_gone_and_back(void **state)
     Fixture f;
 
     (void)state;
-    begin(&f);
-    (void)want(&f, 0);
-    start(&f);
-    plug(0, NULL);
-    run_until(&f, LINK_EVENT_UP, 1);
+    begin_up(&f);
     assert_int_equal(bed->unplug("eth1"), 0);
     run_until(&f, LINK_EVENT_GONE, 1);
     assert_int_equal(link_state(f.link[0]), LINK_STATE_WAITING);
@@ -439,11 +445,7 @@ static void test_away_and_back(void **state)
     Fixture f;
 
     (void)state;
-    begin(&f);
-    (void)want(&f, 0);
-    start(&f);
-    plug(0, NULL);
-    run_until(&f, LINK_EVENT_UP, 1);
+    begin_up(&f);
     assert_int_equal(bed->send_away("eth1"), 0);
     run_until(&f, LINK_EVENT_AWAY, 1);
     assert_int_equal(link_state(f.link[0]), LINK_STATE_AWAY);
@@ -462,13 +464,9 @@ static void test_renamed_and_away(void **state)
     Fixture f;
 
     (void)state;
-    begin(&f);
+    begin_up(&f);
     links_settle(f.links);
     f.links->rename_grace_usec *= 1000;
-    (void)want(&f, 0);
-    start(&f);
-    plug(0, NULL);
-    run_until(&f, LINK_EVENT_UP, 1);
     run_dry(&f);
     assert_int_equal(bed->rename("eth1", "temp_5"), 0);
     run_dry(&f);
@@ -497,11 +495,7 @@ static void test_back_and_away(void **state)
     Fixture f;
 
     (void)state;
-    begin(&f);
-    (void)want(&f, 0);
-    start(&f);
-    plug(0, NULL);
-    run_until(&f, LINK_EVENT_UP, 1);
+    begin_up(&f);
     assert_int_equal(bed->send_away("eth1"), 0);
     run_until(&f, LINK_EVENT_AWAY, 1);
     assert_int_equal(bed->bring_back("eth1"), 0);

@@ -6,6 +6,7 @@ the whole: kernel, daemon, EC2, and back to a ping.
 """
 
 import subprocess
+import time
 
 import pytest
 
@@ -101,6 +102,15 @@ def test_interface_and_namespace_end(node):
     second.close()
     node.wait_owners({C: third.owner()})
     until(lambda: have(node) == {C}, "the release")
+
+
+def test_link_renamed_by_a_plugin(node):
+    """As host-device does before it moves it: it is given two seconds for that."""
+    begin = time.monotonic()
+    node.node.run(["sh", "-c", "ip link set eth1 down; ip link set eth1 name temp_5"], check=True)
+    until(lambda: "eth1" in node.node.links(), "its name")
+    assert time.monotonic() - begin >= 2
+    until(lambda: node.daemon.status()["interfaces"][0]["state"] == "up", "its being up")
 
 
 def test_link_that_fails(node):

@@ -127,33 +127,31 @@ static void test_udev_renames(void **state)
     end(&f);
 }
 
-/* Both events come before the answers do. */
+/* As often as a link stands it. Both events come before the answers do. */
+static void begin_and_set_down(Fixture *f)
+{
+    begin(f);
+    f->links->name_patience_usec = 20 * USEC_PER_MSEC;
+    assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
+    for (unsigned n = 1; n <= LINK_DISTURBANCES_MAX; n++) {
+        run_until(f, LINK_STATE_CONFIGURING);
+        assert_int_equal(fake_rtnl_set_down("eth1"), 0);
+        run_until(f, LINK_STATE_NAMING);
+    }
+}
+
 static void test_set_down_meanwhile(void **state)
 {
     Fixture f;
 
     (void)state;
-    begin(&f);
-    f.links->name_patience_usec = 20 * USEC_PER_MSEC;
-    assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
-    for (unsigned n = 1; n <= LINK_DISTURBANCES_MAX; n++) {
-        run_until(&f, LINK_STATE_CONFIGURING);
-        assert_int_equal(fake_rtnl_set_down("eth1"), 0);
-        run_until(&f, LINK_STATE_NAMING);
-    }
+    begin_and_set_down(&f);
     run_until(&f, LINK_STATE_UP);
     assert_non_null(strstr(f.text, "set it down"));
     end(&f);
 
     /* Who insists is told of. */
-    begin(&f);
-    f.links->name_patience_usec = 20 * USEC_PER_MSEC;
-    assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
-    for (unsigned n = 1; n <= LINK_DISTURBANCES_MAX; n++) {
-        run_until(&f, LINK_STATE_CONFIGURING);
-        assert_int_equal(fake_rtnl_set_down("eth1"), 0);
-        run_until(&f, LINK_STATE_NAMING);
-    }
+    begin_and_set_down(&f);
     run_until(&f, LINK_STATE_CONFIGURING);
     assert_int_equal(fake_rtnl_set_down("eth1"), 0);
     run_until(&f, LINK_STATE_FAILED);

@@ -642,20 +642,24 @@ static void test_unassign_fails(void **unused _unused_)
     fixture_done(&f);
 }
 
+static void begin_unassigning_two(Fixture *f)
+{
+    fixture_init(f);
+    fixture_start(f);
+    register_ok(f, "10.0.1.20", "a");
+    register_ok(f, "10.0.1.21", "a");
+    give_back_ok(f, "10.0.1.20", "a");
+    give_back_ok(f, "10.0.1.21", "a");
+    advance(f, 40 * SECOND);
+}
+
 /* A call is refused for one address that has moved away: the others do not wait for another cooldown. */
 static void test_unassign_with_one_that_moved(void **unused _unused_)
 {
     static const char refusal[] = "Some of the specified addresses are not assigned to interface eni-1";
-    Asked deleted[2] = {0};
     Fixture f;
 
-    fixture_init(&f);
-    fixture_start(&f);
-    register_ok(&f, "10.0.1.20", "a");
-    register_ok(&f, "10.0.1.21", "a");
-    give_back(&f, &deleted[0], "10.0.1.20", "a");
-    give_back(&f, &deleted[1], "10.0.1.21", "a");
-    advance(&f, 40 * SECOND);
+    begin_unassigning_two(&f);
     fail_call(&f, UNASSIGN, "InvalidParameterValue", refusal);
     look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
     assert_null(find(&f, "10.0.1.20"));
@@ -676,16 +680,10 @@ static void test_unassign_with_one_that_moved(void **unused _unused_)
 /* Meanwhile that one is wanted on another interface of the node: then no look at this one explains it. */
 static void test_unassign_with_one_that_moved_and_left(void **unused _unused_)
 {
-    Asked deleted[2] = {0}, wanted = {0};
+    Asked wanted = {0};
     Fixture f;
 
-    fixture_init(&f);
-    fixture_start(&f);
-    register_ok(&f, "10.0.1.20", "a");
-    register_ok(&f, "10.0.1.21", "a");
-    give_back(&f, &deleted[0], "10.0.1.20", "a");
-    give_back(&f, &deleted[1], "10.0.1.21", "a");
-    advance(&f, 40 * SECOND);
+    begin_unassigning_two(&f);
     put_on(&f, &wanted, "10.0.1.20", "eth2", "b");
     settle(&f);
     fail_call(&f, UNASSIGN, "InvalidParameterValue", "Some of the specified addresses are not assigned");

@@ -153,6 +153,15 @@ void give_back(Fixture *fixture, Asked *asked, const char *text, const char *own
     asked->wait = wait;
 }
 
+void give_back_ok(Fixture *fixture, const char *text, const char *owner)
+{
+    Asked asked = {0};
+
+    give_back(fixture, &asked, text, owner);
+    settle(fixture);
+    assert_int_equal(asked.status, 200);
+}
+
 Registration *find(const Fixture *fixture, const char *text)
 {
     InAddr a = address(text);

@@ -71,6 +71,9 @@ void put(Fixture *fixture, Asked *asked, const char *text, const char *owner);
 /** give_back() - release */
 void give_back(Fixture *fixture, Asked *asked, const char *text, const char *owner);
 
+/** give_back_ok() - likewise, with success */
+void give_back_ok(Fixture *fixture, const char *text, const char *owner);
+
 /** find() - what the registrar knows of an address, or NULL */
 Registration *find(const Fixture *fixture, const char *text);
 

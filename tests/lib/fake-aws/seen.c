@@ -41,12 +41,3 @@ void gone(Fixture *f, Sightings *sightings, int pod, const char *text)
     sightings_remove(sightings, &key);
     settle(f);
 }
-
-void give_back_ok(Fixture *f, const char *text, const char *owner)
-{
-    Asked asked = {0};
-
-    give_back(f, &asked, text, owner);
-    settle(f);
-    assert_int_equal(asked.status, 200);
-}

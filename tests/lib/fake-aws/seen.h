@@ -25,9 +25,6 @@ void see(Fixture *f, Sightings *sightings, int pod, const char *text, const char
 /** gone() - the pod has it no more */
 void gone(Fixture *f, Sightings *sightings, int pod, const char *text);
 
-/** give_back_ok() - by its owner, with success */
-void give_back_ok(Fixture *f, const char *text, const char *owner);
-
 #define assert_has(_f, _text, _owner, _eni)                                                                  \
     do {                                                                                                     \
         const Registration *_r = find((_f), (_text));                                                        \
