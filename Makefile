@@ -27,20 +27,22 @@ completiondir ?= $(prefix)/share/bash-completion/completions
 DESTDIR     ?=
 
 CC          ?= cc
-CFLAGS      ?= $(if $(filter 0,$(RELEASE)),-O0,-O2) -g
+CFLAGS      ?= $(if $(FUZZ),-O1,$(if $(filter 0,$(RELEASE)),-O0,-O2)) -g
 PYTHON      ?= /usr/bin/python3
 PKG_CONFIG  ?= pkg-config
 VERSION     := 0.1.0
 
 # One build directory for each kind of build, so that none has to be cleaned for another.
-B := build$(if $(filter-out cc gcc,$(CC)),-$(notdir $(CC)))$(if $(SAN),-san)$(if $(filter 0,$(RELEASE)),-debug)
+B := build$(if $(FUZZ),-fuzz,$(if $(filter-out cc gcc,$(CC)),-$(notdir $(CC)))$(if $(SAN),-san)$(if \
+	$(filter 0,$(RELEASE)),-debug))
 
 PACKAGES := libsystemd libcurl libcrypto libnl-3.0 libnl-route-3.0 inih expat jansson libmicrohttpd
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wswitch-enum \
 	-Wdate-time -Wwrite-strings -Wpointer-arith -Wformat=2 -Wno-missing-field-initializers $(if $(WERROR),-Werror)
-HARDENING := $(if $(SAN),,$(if $(filter 0,$(RELEASE)),,-D_FORTIFY_SOURCE=2)) -fstack-protector-strong -fPIE
+HARDENING := $(if $(SAN)$(FUZZ),,$(if $(filter 0,$(RELEASE)),,-D_FORTIFY_SOURCE=2)) -fstack-protector-strong -fPIE
 comma    := ,
-SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+SANITIZE := $(if $(SAN)$(FUZZ),-fsanitize=$(if $(FUZZ),fuzzer-no-link$(comma))address$(comma)undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(sysconfdir)"' \
 	$(INCLUDES) $(WARNINGS) $(HARDENING) $(SANITIZE) $(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
@@ -68,7 +70,7 @@ PROGRAMS := $(B)/multus-eksd $(B)/multus-eksctl $(B)/multus-eks-ip
 UNITS    := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SOURCES))
 TOOLS    := $(patsubst tests/%.c,$(B)/tests/%,$(TOOL_SOURCES))
 CORPORA  := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/corpus-%,$(FUZZ_SOURCES))
-FUZZERS  := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SOURCES))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/%,$(FUZZ_SOURCES))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
@@ -216,16 +218,17 @@ soak: all ## random operations over three nodes against a model; SOAK_SECONDS, S
 		$(if $(SOAK_OPS),--steps $(SOAK_OPS)) $(SOAK_FLAGS)
 
 FUZZ_SECONDS ?= 600
-fuzz: $(FUZZERS) ## every fuzzer for FUZZ_SECONDS
+fuzz: ## every fuzzer for FUZZ_SECONDS
+	@$(MAKE) --no-print-directory FUZZ=1 CC=clang fuzz-all
+
+# What they test is compiled once for all of them.
+.PHONY: fuzz-all
+fuzz-all: $(FUZZERS)
 	@tests/run-fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-build-fuzz/fuzz-%: tests/fuzz/fuzz-%.c $(LIBRARY_SOURCES) Makefile
+$(FUZZERS): $(B)/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(LIBRARY)
 	$(call say,FUZZ,$@)
-	@mkdir -p $(@D)
-	$(Q)clang -std=gnu17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(sysconfdir)"' \
-		$(INCLUDES) -Itests $(PACKAGE_CFLAGS) $(FUZZ_FLAGS) -o $@ $< \
-		$(LIBRARY_SOURCES) $(PACKAGE_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PACKAGE_LIBS)
 
 # ------------------------------------------------------------------ installation
 
