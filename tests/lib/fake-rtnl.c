@@ -474,6 +474,17 @@ int fake_rtnl_rename(const char *from, const char *to)
     return rename_device(device, to);
 }
 
+int fake_rtnl_set_mac(const char *name, const MacAddr *mac)
+{
+    RtnlLink *device = device_by_name(name);
+
+    if (!device)
+        return -ENODEV;
+    device->mac = *mac;
+    tell(RTNL_EVENT_LINK_NEW, device);
+    return 0;
+}
+
 int fake_rtnl_set_up(const char *name)
 {
     const RtnlLink *device = device_by_name(name);

@@ -52,6 +52,7 @@ int fake_rtnl_unplug(const char *name);
 int fake_rtnl_send_away(const char *name);
 int fake_rtnl_bring_back(const char *name);
 int fake_rtnl_rename(const char *from, const char *to);
+int fake_rtnl_set_mac(const char *name, const MacAddr *mac);
 int fake_rtnl_set_up(const char *name);
 int fake_rtnl_set_down(const char *name);
 int fake_rtnl_add_altname(const char *name, const char *altname);

@@ -4,11 +4,13 @@
 import itertools
 import json
 import os
+import time
 
 import pytest
 
 from harness import NETWORKS, SUBNETS, message_ids
 from linkwatch import LinkWatch, states_of
+from registering import until
 
 GROUPS = ["sg-0000000000000a115"]
 FOREIGN = {"owner": "somebody else"}
@@ -139,6 +141,28 @@ def test_moved_to_another_subnet_and_back(fleet, node, daemon):
         seen.append(ids(fleet, node)["eth1"])
         check(fleet, node, 1)
     assert len(set(seen)) == 4
+
+
+def test_plugin_renames_while_a_daemon_starts(fleet, node, daemon):
+    """On a node that was ready there are pods, whose plugins have two seconds: also before it is ready."""
+    daemon.configure(f"[network]\nsubnets = {SUBNETS[0]}\nsecurity_groups = {GROUPS[0]}\n")
+    boot(fleet, daemon)
+    # as the unit does
+    with open(f"{daemon.directory}/run/ready", "w", encoding="utf-8"):
+        pass
+    daemon.configure(f"[network]\nsubnets = {SUBNETS[0]} {SUBNETS[1]}\nsecurity_groups = {GROUPS[0]}\n")
+    fleet.control.gate("CreateNetworkInterface")
+    daemon.start()
+    fleet.control.gate_reached()
+    until(lambda: daemon.status()["interfaces"][0]["state"] == "up", "the interface that is there")
+    begin = time.monotonic()
+    node.run(["sh", "-c", "ip link set eth1 down; ip link set eth1 name temp_5"], check=True)
+    until(lambda: "eth1" in node.links(), "its name")
+    assert time.monotonic() - begin >= 2
+    assert not daemon.is_ready()
+    fleet.control.gate_release()
+    daemon.wait_ready()
+    check(fleet, node, 2)
 
 
 # -- when nobody names a network any more ----------------------------------

@@ -243,6 +243,9 @@ static void test_pci_address_of_parent(void **state)
     /* Then the name is not asked: it may be another's by now. */
     assert_int_equal(driver_pci_address(&host, &gone, &mac, address), -ENXIO);
     assert_int_equal(driver_pci_address(&host, &other_bus, &mac, address), -ENXIO);
+    /* Only what is not there has gone: another error says nothing of that. */
+    make_link("/sys/bus/pci/devices/0000:00:07.0", "0000:00:07.0");
+    assert_int_equal(driver_pci_address(&host, &gone, &mac, address), -ENODEV);
 }
 
 static int bind_device(const char *ifname, const char *driver, char address[static PCI_ADDRESS_TEXT],

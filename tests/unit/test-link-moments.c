@@ -227,6 +227,55 @@ static void test_no_settings(void **state)
     end(&f);
 }
 
+static void tell_nothing(Rtnl *rtnl _unused_)
+{
+}
+
+/* Nor is anything told of the devices again: when the time for finding a name is over, it has one. */
+static void test_no_settings_and_no_event(void **state)
+{
+    RtnlOps ops;
+    Fixture f;
+
+    (void)state;
+    begin(&f);
+    ops = *f.rtnl->ops;
+    ops.refresh = tell_nothing;
+    f.rtnl->ops = &ops;
+    f.links->name_patience_usec = 20 * USEC_PER_MSEC;
+    f.link->deadline = 0; /* that of its appearance is over */
+    assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
+    run_until(&f, LINK_STATE_UP);
+    assert_int_equal(f.n_told[LINK_EVENT_FAILED], 0);
+    end(&f);
+}
+
+/* A device that is one link already is no other, whatever its MAC becomes. */
+static void test_mac_of_another_link(void **state)
+{
+    const MacAddr second_mac = {{0x02, 0, 0, 0, 0, 2}};
+    const LinkSpec spec = {.mac = second_mac, .ifname = "eth2", .mtu = 9001, .timeout = USEC_PER_MINUTE};
+    Link *second = NULL;
+    Fixture f;
+
+    (void)state;
+    begin(&f);
+    assert_int_equal(links_add(f.links, &spec, &second), 0);
+    links_expect(f.links, second);
+    assert_int_equal(fake_rtnl_plug(&mac, "eth1"), 0);
+    run_until(&f, LINK_STATE_UP);
+    assert_int_equal(fake_rtnl_set_mac("eth1", &second_mac), 0);
+    run_dry(&f);
+    assert_int_equal(link_state(f.link), LINK_STATE_UP);
+    assert_int_equal(link_state(second), LINK_STATE_WAITING);
+    assert_int_equal(fake_rtnl_unplug("eth1"), 0);
+    assert_int_equal(fake_rtnl_plug(&second_mac, "eth5"), 0);
+    while (link_state(second) != LINK_STATE_UP)
+        assert_true(sd_event_run(f.event, 5 * USEC_PER_SEC) > 0);
+    assert_int_equal(link_state(f.link), LINK_STATE_WAITING);
+    end(&f);
+}
+
 /* Somebody else gives it its name: the kernel tells of that, and then moves the settings. */
 static void test_settings_come_after_the_name(void **state)
 {
@@ -261,6 +310,8 @@ int main(void)
         cmocka_unit_test(test_moved_meanwhile),
         cmocka_unit_test(test_grace),
         cmocka_unit_test(test_no_settings),
+        cmocka_unit_test(test_no_settings_and_no_event),
+        cmocka_unit_test(test_mac_of_another_link),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
