@@ -141,7 +141,7 @@ static void call_set_state(AwsCall *call, CallState state)
         [CALL_WAITING_CREDENTIALS] = 1 << CALL_IN_FLIGHT | 1 << CALL_FAILED,
         [CALL_IN_FLIGHT] =
             1 << CALL_WAITING_BUCKET | 1 << CALL_WAITING_RETRY | 1 << CALL_FAILED | 1 << CALL_DONE,
-        [CALL_WAITING_RETRY] = 1 << CALL_WAITING_BUCKET,
+        [CALL_WAITING_RETRY] = 1 << CALL_WAITING_BUCKET | 1 << CALL_FAILED,
         [CALL_FAILED] = 1 << CALL_DONE,
     };
 
@@ -491,13 +491,14 @@ static bool call_amend(AwsCall *call)
     AwsQuery query = {0};
     usec_t deadline;
 
-    if (!call->amend || call->ambiguous)
+    if (!call->amend)
         return true;
     switch (call->amend(&query, &deadline, call->userdata)) {
     case AWS_AMENDMENT_NONE: return true;
     case AWS_AMENDMENT_END: return false;
     case AWS_AMENDMENT_QUERY: break;
     }
+    assert(!call->ambiguous);
     assert(streq(call->query.action, query.action));
     aws_query_done(&call->query);
     call->query = query;
@@ -617,6 +618,21 @@ int aws_call(Aws *aws, AwsQuery *query_take, usec_t deadline, unsigned flags, Aw
 
     *ret = TAKE_PTR(call);
     return 0;
+}
+
+bool aws_call_is_ambiguous(const AwsCall *call)
+{
+    return call->ambiguous;
+}
+
+bool aws_call_give_up(AwsCall *call)
+{
+    if (call->state != CALL_WAITING_BUCKET && call->state != CALL_WAITING_RETRY)
+        return false;
+    if (!call->ambiguous)
+        call_set_error(call, AWS_ERROR_FINAL, -ECANCELED, "not wanted any more");
+    call_fail(call);
+    return true;
 }
 
 void aws_call_on_try(AwsCall *call, AwsAmend amend)

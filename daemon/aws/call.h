@@ -59,7 +59,7 @@ typedef enum AwsAmendment {
 } AwsAmendment;
 
 /*
- * Asked before each try; not when an earlier one may have been carried out.
+ * Asked before each try. When an earlier one may have been carried out, nothing else can be asked for.
  * ret: with AWS_AMENDMENT_QUERY, what to ask for; ret_deadline: CLOCK_MONOTONIC, if later than the one
  * before.
  */
@@ -102,6 +102,17 @@ AwsCall *aws_call_free(AwsCall *call);
 
 /** aws_call_on_try() - amend is asked before each try from now on, with the userdata of the handler */
 void aws_call_on_try(AwsCall *call, AwsAmend amend);
+
+/** aws_call_is_ambiguous() - whether a try so far may have been carried out, though nothing says so */
+bool aws_call_is_ambiguous(const AwsCall *call);
+
+/**
+ * aws_call_give_up() - make no other try: the call fails with the error of the last one, or with -ECANCELED
+ * when none can have been carried out
+ *
+ * Return: false, and nothing is done, while a try is under way.
+ */
+bool aws_call_give_up(AwsCall *call);
 
 /** aws_clock_offset() - server's clock minus ours in microseconds, 0 until it mattered */
 int64_t aws_clock_offset(const Aws *aws);

@@ -12,7 +12,8 @@
  * which keeps them in memory and out of other queues' batches; what is wanted of them may change meanwhile.
  *
  * What is to be assigned waits for another call of that kind, but not long for the others, which EC2 may put
- * off for their rate alone: a look is put off in turn, and a move goes on beside.
+ * off for their rate alone: a look and what is to be unassigned are put off in turn, and a move goes on
+ * beside.
  *
  * How a call ends for each of its registrations is told to the registrar: assigned, failed, released,
  * lost (of a look: queue-look.c; of moves of IPv6 and giving back: queue-move.c). A refusal for the sake of
@@ -37,6 +38,8 @@
 /* So often the time of a look that is put off is doubled: each is to have its turn, and who waits for it less
  * than a CNI plugin does. */
 #define PUT_OFF_MAX 3u
+/* So often it is looked whether a call that gives way is between two tries. */
+#define TRY_PAUSE (USEC_PER_SEC / 4)
 /* While an address is on its way from a full interface to another one of the node. */
 #define LEAVING_PAUSE (USEC_PER_SEC / 4)
 
@@ -90,6 +93,53 @@ static void queue_rest(Queue *queue, usec_t due, usec_t now)
     queue_arm(queue, due, now);
 }
 
+static int queue_gather(const Queue *queue, usec_t now, Batch *ret, usec_t *ret_due)
+{
+    const Registrar *registrar = queue->registrar;
+    usec_t monotonic = time_monotonic();
+    const BatchRules rules = {
+        .release_cooldown = registrar->options.release_cooldown,
+        .stale_grace = registrar->options.stale_grace,
+        .ipv4_room = queue->full[0] ? 0 : registrar_room(registrar, queue->interface, AF_INET),
+        .ipv6_room = queue->full[1] ? 0 : registrar_room(registrar, queue->interface, AF_INET6),
+        .looks_from = queue->looks_from > monotonic ? time_add(now, queue->looks_from - monotonic) : 0,
+        .moving = queue->moving.n > 0,
+    };
+
+    return batch_next(registrar->state, queue->interface->id, &rules, now, ret, ret_due);
+}
+
+static void batch_set_in_flight(const Batch *batch, bool in_flight)
+{
+    for (size_t i = 0; i < batch->n; i++)
+        batch->registrations[i]->in_flight = in_flight;
+}
+
+/* Whether another call were made first, had this one not begun. Without memory: no. */
+static bool queue_would_rather(const Queue *queue, usec_t now)
+{
+    _cleanup_batch_ Batch next = BATCH_NULL;
+    usec_t due;
+
+    batch_set_in_flight(&queue->batch, false);
+    (void)queue_gather(queue, now, &next, &due);
+    batch_set_in_flight(&queue->batch, true);
+    return next.action != BATCH_NONE && next.action != BATCH_UNASSIGN;
+}
+
+/* Between two tries, nothing has been unassigned. Where that is not sure, it is repeated for a while. */
+static void queue_hurry_unassign(Queue *queue)
+{
+    usec_t now = registrar_now(queue->registrar), age = time_monotonic() - queue->began;
+
+    if (!queue_would_rather(queue, now))
+        return;
+    if (aws_call_is_ambiguous(queue->call) && age < PATIENCE)
+        queue_arm(queue, time_add(now, PATIENCE - age), now);
+    else if (!aws_call_give_up(queue->call))
+        queue_arm(queue, time_add(now, TRY_PAUSE), now);
+}
+
 /* Something may wait for a call that takes long, and need not. */
 static void queue_hurry(Queue *queue)
 {
@@ -98,6 +148,8 @@ static void queue_hurry(Queue *queue)
     usec_t patience = PATIENCE << (looks ? MIN(queue->n_put_off, PUT_OFF_MAX) : 0);
     Batch batch;
 
+    if (queue->batch.action == BATCH_UNASSIGN)
+        queue_hurry_unassign(queue);
     if (!(moves || looks) || !batch_is_waited_for(queue->registrar->state, queue->interface->id, moves, now))
         return;
     if (age < patience) {
@@ -345,6 +397,21 @@ static bool was_told(const AwsRecords *records, const InAddr *address)
     return false;
 }
 
+/* It may have been carried out all the same, for what nobody wants any more. */
+static void assign_given_up(const Batch *batch, bool ambiguous)
+{
+    for (size_t i = 0; ambiguous && i < batch->n; i++) {
+        Registration *r = batch->registrations[i];
+
+        if (r->state == REGISTRATION_WANTED)
+            continue;
+        if (queue_is_moving(r))
+            r->doubt = REGISTRATION_DOUBT_UNTOLD;
+        else
+            r->assigned = true; /* to be unassigned in its time */
+    }
+}
+
 static void on_assigned(const AwsReply *reply, void *userdata)
 {
     Queue *queue = userdata;
@@ -353,7 +420,7 @@ static void on_assigned(const AwsReply *reply, void *userdata)
 
     queue->registrar->statistics.assign_usec += reply->elapsed;
     if (reply->error && reply->error->error == -ECANCELED)
-        log_debug("%s: what was to be assigned is not wanted any more", queue->interface->ifname);
+        assign_given_up(&batch, reply->error->ambiguous);
     else if (reply->error)
         queue_refused(queue, &batch, reply->error);
     else
@@ -408,6 +475,11 @@ static void on_unassigned(const AwsReply *reply, void *userdata)
     int family = queue->batch.family;
     _cleanup_batch_ Batch batch = queue_take_batch(queue);
 
+    /* It has given way: all of them are there still. */
+    if (reply->error && reply->error->error == -ECANCELED) {
+        queue_call_ended(queue);
+        return;
+    }
     queue->full[family_index(family)] = false;
     if (reply->error)
         unassign_failed(queue, &batch, reply->error, registrar_now(queue->registrar));
@@ -452,26 +524,9 @@ static usec_t queue_deadline(const Queue *queue, const Batch *batch)
     return deadline;
 }
 
-static int queue_gather(const Queue *queue, usec_t now, Batch *ret, usec_t *ret_due)
+static bool queue_wants(const Queue *queue, const Registration *r)
 {
-    const Registrar *registrar = queue->registrar;
-    usec_t monotonic = time_monotonic();
-    const BatchRules rules = {
-        .release_cooldown = registrar->options.release_cooldown,
-        .stale_grace = registrar->options.stale_grace,
-        .ipv4_room = queue->full[0] ? 0 : registrar_room(registrar, queue->interface, AF_INET),
-        .ipv6_room = queue->full[1] ? 0 : registrar_room(registrar, queue->interface, AF_INET6),
-        .looks_from = queue->looks_from > monotonic ? time_add(now, queue->looks_from - monotonic) : 0,
-        .moving = queue->moving.n > 0,
-    };
-
-    return batch_next(registrar->state, queue->interface->id, &rules, now, ret, ret_due);
-}
-
-static void batch_set_in_flight(const Batch *batch, bool in_flight)
-{
-    for (size_t i = 0; i < batch->n; i++)
-        batch->registrations[i]->in_flight = in_flight;
+    return r->state == REGISTRATION_WANTED && streq(r->network_interface_id, queue->interface->id);
 }
 
 /*
@@ -486,7 +541,7 @@ static bool queue_drop_unwanted(Queue *queue)
     for (size_t i = 0; i < n_before; i++) {
         Registration *r = batch->registrations[i];
 
-        if (r->state == REGISTRATION_WANTED && streq(r->network_interface_id, queue->interface->id)) {
+        if (queue_wants(queue, r)) {
             batch->registrations[n++] = r;
             continue;
         }
@@ -530,15 +585,28 @@ static bool queue_gather_more(Queue *queue)
     return false;
 }
 
+static bool queue_wants_all(const Queue *queue)
+{
+    for (size_t i = 0; i < queue->batch.n; i++)
+        if (!queue_wants(queue, queue->batch.registrations[i]))
+            return false;
+    return true;
+}
+
 /*
  * AwsAmend. A call that was refused for the rate of calls has waited, and each one counts against that rate:
- * what has come since goes with it instead of after it. Without memory all of it goes out again.
+ * what has come since goes with it instead of after it. Without memory all of it goes out again. One that may
+ * have been carried out is repeated as it is or not at all.
  */
 static AwsAmendment on_try(AwsQuery *ret, usec_t *ret_deadline, void *userdata)
 {
     Queue *queue = userdata;
-    bool less = queue_drop_unwanted(queue), more = queue_gather_more(queue);
+    bool less, more;
 
+    if (aws_call_is_ambiguous(queue->call))
+        return queue_wants_all(queue) ? AWS_AMENDMENT_NONE : AWS_AMENDMENT_END;
+    less = queue_drop_unwanted(queue);
+    more = queue_gather_more(queue);
     if (!less && !more)
         return AWS_AMENDMENT_NONE;
     if (queue->batch.n == 0 || queue_query(queue, &queue->batch, ret) < 0)

@@ -285,25 +285,70 @@ static AwsAmendment amend(AwsQuery *ret, usec_t *ret_deadline, void *userdata)
         return AWS_AMENDMENT_NONE;
     if (answer->unwanted)
         return AWS_AMENDMENT_END;
+    if (aws_call_is_ambiguous(answer->call))
+        return AWS_AMENDMENT_NONE;
     assert_int_equal(ec2_query_delete_network_interface("eni-2", ret), 0);
     *ret_deadline = 0;
     return AWS_AMENDMENT_QUERY;
+}
+
+/* Refused for the rate, or failed so that it may have been carried out. */
+static const FakeReply throttled = {.status = 503, .body = ERROR("RequestLimitExceeded", "slow down")};
+static const FakeReply failed = {.status = 500, .body = ERROR("InternalError", "oops")};
+
+static void start_delete(Fixture *fixture, Answer *answer)
+{
+    AwsQuery query;
+
+    fixture->n_ec2 = 0;
+    assert_int_equal(ec2_query_delete_network_interface("eni-1", &query), 0);
+    start(fixture, &query, PATIENCE, 0, answer);
 }
 
 /* Nobody wants it any more: it does not go out again. */
 static void test_amend_end(void **state)
 {
     Fixture *fixture = *state;
-    Answer answer = {.unwanted = true};
-    AwsQuery query;
-    SCRIPT(fixture, {.status = 503, .body = ERROR("RequestLimitExceeded", "slow down")}, {.body = DELETED});
 
-    assert_int_equal(ec2_query_delete_network_interface("eni-1", &query), 0);
-    start(fixture, &query, PATIENCE, 0, &answer);
-    aws_call_on_try(answer.call, amend);
-    fake_run_until(fixture->event, &answer.done);
-    assert_int_equal(answer.error, -ECANCELED);
-    assert_int_equal(fixture->n_ec2, 1);
+    for (unsigned ambiguous = 0; ambiguous < 2; ambiguous++) {
+        Answer answer = {.unwanted = true};
+        SCRIPT(fixture, ambiguous ? failed : throttled, {.body = DELETED});
+
+        start_delete(fixture, &answer);
+        aws_call_on_try(answer.call, amend);
+        fake_run_until(fixture->event, &answer.done);
+        assert_int_equal(answer.error, -ECANCELED);
+        assert_int_equal(answer.ambiguous, ambiguous);
+        assert_int_equal(fixture->n_ec2, 1);
+    }
+}
+
+/* Between two tries it can be given up; while one is under way EC2 may carry it out. */
+static void test_give_up(void **state)
+{
+    Fixture *fixture = *state;
+
+    /* A bucket is slow afterwards: the throttled one comes last. */
+    for (unsigned n = 0; n < 2; n++) {
+        bool ambiguous = n == 0;
+        Answer answer = {0};
+        SCRIPT(fixture, ambiguous ? failed : throttled, {.body = DELETED});
+
+        start_delete(fixture, &answer);
+        while (fixture->n_ec2 == 0) {
+            assert_false(aws_call_give_up(answer.call));
+            assert_true(sd_event_run(fixture->event, PATIENCE) >= 0);
+        }
+        while (!aws_call_give_up(answer.call))
+            assert_true(sd_event_run(fixture->event, PATIENCE) >= 0);
+        assert_false(answer.done);
+        assert_int_equal(aws_call_is_ambiguous(answer.call), ambiguous);
+        assert_false(aws_call_give_up(answer.call));
+        fake_run_until(fixture->event, &answer.done);
+        assert_int_equal(answer.error, ambiguous ? -EIO : -ECANCELED);
+        assert_int_equal(answer.ambiguous, ambiguous);
+        assert_int_equal(fixture->n_ec2, 1);
+    }
 }
 
 /* What was refused for the rate may ask for something else when it goes out again; not what may be done. */
@@ -314,19 +359,16 @@ static void test_amend(void **state)
         unsigned n_amended;
         const char *asked;
     } cases[] = {
-        {{.status = 503, .body = ERROR("RequestLimitExceeded", "slow down")}, 2, "=eni-2"},
-        {{.status = 500, .body = ERROR("InternalError", "oops")}, 1, "=eni-1"},
+        {throttled, 2, "=eni-2"},
+        {failed, 2, "=eni-1"},
     };
     Fixture *fixture = *state;
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         Answer answer = {0};
-        AwsQuery query;
         SCRIPT(fixture, cases[i].reply, {.body = DELETED});
 
-        fixture->n_ec2 = 0;
-        assert_int_equal(ec2_query_delete_network_interface("eni-1", &query), 0);
-        start(fixture, &query, PATIENCE, 0, &answer);
+        start_delete(fixture, &answer);
         aws_call_on_try(answer.call, amend);
         fake_run_until(fixture->event, &answer.done);
         assert_true(answer.ok);
@@ -522,12 +564,12 @@ int main(void)
 {
 #define TEST(_function) cmocka_unit_test_setup_teardown(_function, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_ok),        TEST(test_retried),    TEST(test_no_blind_retry),
-        TEST(test_final),     TEST(test_not_found),  TEST(test_amend),
-        TEST(test_deadline),  TEST(test_cut_short),  TEST(test_expired_credentials),
-        TEST(test_amend_end), TEST(test_clock_skew), TEST(test_no_role),
-        TEST(test_pages),     TEST(test_parallel),   TEST(test_dry_run),
-        TEST(test_endpoints),
+        TEST(test_ok),        TEST(test_retried),   TEST(test_no_blind_retry),
+        TEST(test_final),     TEST(test_not_found), TEST(test_amend),
+        TEST(test_deadline),  TEST(test_cut_short), TEST(test_expired_credentials),
+        TEST(test_amend_end), TEST(test_give_up),   TEST(test_clock_skew),
+        TEST(test_no_role),   TEST(test_pages),     TEST(test_parallel),
+        TEST(test_dry_run),   TEST(test_endpoints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,73 @@ static void test_lost_reply(void **unused _unused_)
     fixture_done(&f);
 }
 
+/*
+ * A reply was lost, and meanwhile nobody wants it any more: another node may have got it, so the call is not
+ * repeated. What is still wanted goes out by itself.
+ */
+static void test_lost_reply_and_given_back(void **unused _unused_)
+{
+    Asked asked[2] = {0};
+    FakeCall *call;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put(&f, &asked[0], "10.0.1.20", "a");
+    put(&f, &asked[1], "10.0.1.21", "b");
+    settle(&f);
+    call = fake_aws_pending(f.cloud.aws, ASSIGN);
+    fake_call_rest(call, true);
+    fake_call_throttle(call); /* repeated as it is */
+    assert_false(call->answered);
+    fake_call_rest(call, true);
+    give_back_ok(&f, "10.0.1.20", "a");
+    fake_call_throttle(call);
+    settle(&f);
+    assert_true(call->answered);
+    call = fake_aws_pending(f.cloud.aws, ASSIGN);
+    assert_true(fake_call_has(call, "PrivateIpAddress.1", "10.0.1.21"));
+    assert_null(fake_call_get(call, "PrivateIpAddress.2"));
+    assign_ok(&f);
+    assert_int_equal(asked[1].status, 200);
+    advance(&f, 40 * SECOND);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN), "PrivateIpAddress.1", "10.0.1.20"));
+    unassign_ok(&f);
+    assert_null(find(&f, "10.0.1.20"));
+    fixture_done(&f);
+}
+
+/* Likewise on its way from one interface of the node to another: only a look tells which has it. */
+static void test_lost_reply_of_a_move(void **unused _unused_)
+{
+    Asked asked = {0};
+    FakeCall *call;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    put_on(&f, &asked, "2001:db8::20", "eth2", "b");
+    settle(&f);
+    call = fake_aws_pending(f.cloud.aws, ASSIGN6);
+    fake_call_rest(call, true);
+    give_back_ok(&f, "2001:db8::20", "b");
+    fake_call_throttle(call);
+    settle(&f);
+    assert_int_equal(pending(&f, ASSIGN6), 0);
+    look_answer(&f, "eni-2", "", "");
+    assert_string_equal(find(&f, "2001:db8::20")->network_interface_id, ENI);
+    advance(&f, 40 * SECOND);
+    assert_true(
+        fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
 /* EC2's reply does not list it: only a look tells. */
 static void test_untold(void **unused _unused_)
 {
@@ -700,6 +767,8 @@ int main(void)
         cmocka_unit_test(test_unnamed_culprit),
         cmocka_unit_test(test_failures_of_all),
         cmocka_unit_test(test_lost_reply),
+        cmocka_unit_test(test_lost_reply_and_given_back),
+        cmocka_unit_test(test_lost_reply_of_a_move),
         cmocka_unit_test(test_untold),
         cmocka_unit_test(test_untold_and_not_seen),
         cmocka_unit_test(test_untold_and_wanted_again),

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What is to be assigned does not wait long for a look or a move, which EC2 may put off for minutes. */
+/*
+ * What is to be assigned does not wait long for a look, a move or an unassignment, which EC2 may put off for
+ * minutes.
+ */
 
 #include "lib/fake-aws/registry.h"
 #include "util/log.h"
@@ -215,6 +218,166 @@ static void test_look_beside_a_move(void **unused _unused_)
 }
 
 /* Freed with both under way. */
+/* 10.0.1.20 was given back, and is being unassigned. */
+static FakeCall *begin_unassign(Fixture *f)
+{
+    fixture_init(f);
+    fixture_start(f);
+    register_ok(f, "10.0.1.20", "a");
+    give_back_ok(f, "10.0.1.20", "a");
+    advance(f, 40 * SECOND);
+    return fake_aws_pending(f->cloud.aws, UNASSIGN);
+}
+
+/* Refused for the rate: it gives way before its next try, and comes after what it was in the way of. */
+static void test_unassign_gives_way(void **unused _unused_)
+{
+    Asked asked = {0};
+    FakeCall *call;
+    Fixture f;
+
+    call = begin_unassign(&f);
+    fake_call_rest(call, false);
+    advance(&f, 2 * SECOND);
+    assert_false(call->given_up);
+    put(&f, &asked, "10.0.1.21", "b");
+    settle(&f);
+    fake_call_end(call);
+    settle(&f);
+    assert_int_equal(pending(&f, UNASSIGN), 0);
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN), "PrivateIpAddress.1", "10.0.1.20"));
+    unassign_ok(&f);
+    assert_null(find(&f, "10.0.1.20"));
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* Somebody comes while a try is under way, and that is refused, too. */
+static void test_unassign_gives_way_later(void **unused _unused_)
+{
+    Asked asked = {0};
+    FakeCall *call;
+    Fixture f;
+
+    call = begin_unassign(&f);
+    put(&f, &asked, "10.0.1.21", "b");
+    advance(&f, SECOND);
+    assert_false(call->given_up);
+    fake_call_rest(call, false);
+    advance(&f, SECOND / 2);
+    fake_call_end(call);
+    settle(&f);
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    unassign_ok(&f);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* It was not unassigned: it need not be gone before it is registered again. */
+static void test_unassign_of_what_is_wanted_again(void **unused _unused_)
+{
+    Asked asked = {0};
+    FakeCall *call;
+    Fixture f;
+
+    call = begin_unassign(&f);
+    fake_call_rest(call, false);
+    put(&f, &asked, "10.0.1.20", "b");
+    settle(&f);
+    fake_call_end(call);
+    settle(&f);
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    assert_string_equal(find(&f, "10.0.1.20")->owner, "b");
+    advance(&f, USEC_PER_MINUTE);
+    assert_int_equal(pending(&f, NULL), 0);
+    fixture_done(&f);
+}
+
+/* Nor is it forgotten when it was wanted elsewhere in between, and cannot be registered in the end. */
+static void test_unassign_of_what_went_and_came_back(void **unused _unused_)
+{
+    Asked asked = {0};
+    FakeCall *call;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    give_back_ok(&f, "2001:db8::20", "a");
+    advance(&f, 40 * SECOND);
+    call = fake_aws_pending(f.cloud.aws, UNASSIGN6);
+    put_on(&f, &asked, "2001:db8::20", "eth2", "b");
+    give_back_ok(&f, "2001:db8::20", "b");
+    put_on(&f, &asked, "2001:db8::20", "eth1", "c");
+    fake_call_rest(call, false);
+    advance(&f, SECOND);
+    fake_call_end(call);
+    settle(&f);
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    advance(&f, 40 * SECOND);
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
+/* It may have been carried out: it is repeated for three seconds, and then has failed. */
+static void test_unassign_that_may_be_done(void **unused _unused_)
+{
+    Asked asked = {0};
+    FakeCall *call;
+    Fixture f;
+
+    call = begin_unassign(&f);
+    fake_call_rest(call, true);
+    put(&f, &asked, "10.0.1.21", "b");
+    advance(&f, 2 * SECOND);
+    assert_false(call->given_up);
+    advance(&f, 2 * SECOND);
+    fake_call_end(call);
+    settle(&f);
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    assert_int_equal(pending(&f, NULL), 0);
+    advance(&f, 40 * SECOND);
+    fail_call(&f, UNASSIGN, "InvalidParameterValue", "Some of the specified addresses are not assigned");
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.21", "");
+    assert_null(find(&f, "10.0.1.20"));
+    fixture_done(&f);
+}
+
+/* It makes room for what waits. */
+static void test_unassign_for_room(void **unused _unused_)
+{
+    Asked asked = {0};
+    FakeCall *call;
+    Fixture f;
+
+    fixture_init(&f);
+    f.options.ipv4_limit = 3;
+    fixture_start(&f);
+    register_ok(&f, "10.0.1.20", "a");
+    register_ok(&f, "10.0.1.22", "c");
+    give_back_ok(&f, "10.0.1.20", "a");
+    put(&f, &asked, "10.0.1.21", "b");
+    settle(&f);
+    call = fake_aws_pending(f.cloud.aws, UNASSIGN);
+    fake_call_rest(call, false);
+    advance(&f, 10 * SECOND);
+    assert_false(call->given_up);
+    unassign_ok(&f);
+    assign_ok(&f);
+    assert_int_equal(asked.status, 200);
+    fixture_done(&f);
+}
+
 static void test_freed(void **unused _unused_)
 {
     Asked asked = {0}, next = {0};
@@ -239,6 +402,12 @@ int main(void)
         cmocka_unit_test(test_look_begins_with_waiters),
         cmocka_unit_test(test_look_has_its_turn),
         cmocka_unit_test(test_look_beside_a_move),
+        cmocka_unit_test(test_unassign_gives_way),
+        cmocka_unit_test(test_unassign_gives_way_later),
+        cmocka_unit_test(test_unassign_of_what_is_wanted_again),
+        cmocka_unit_test(test_unassign_of_what_went_and_came_back),
+        cmocka_unit_test(test_unassign_that_may_be_done),
+        cmocka_unit_test(test_unassign_for_room),
         cmocka_unit_test(test_freed),
     };
 

@@ -160,6 +160,21 @@ static void answer_done(World *w, FakeCall *call, bool ours)
         fake_call_answer(call, "%s", xml.data);
 }
 
+/* What goes out once more takes nothing from anybody for nobody. */
+static void try_again(const World *w, FakeCall *call)
+{
+    fake_call_throttle(call);
+    if (call->answered || !streq(call->action, ASSIGN))
+        return;
+    FOR_ADDRESSES(i, call)
+    {
+        const Registration *r = find(&w->f, text_of((unsigned)i));
+
+        if (!r || r->state != REGISTRATION_WANTED)
+            fail_msg("%s is assigned for nobody", text_of((unsigned)i));
+    }
+}
+
 static void answer(World *w)
 {
     FakeCall *call = fake_aws_pending(w->f.cloud.aws, NULL);
@@ -167,12 +182,22 @@ static void answer(World *w)
     unsigned luck = w->calm ? 99 : pick(w, 100);
     const char *code;
 
-    if (luck < 8) {
+    if (call->given_up) {
+        fake_call_end(call);
+    } else if (call->rests) {
+        try_again(w, call);
+    } else if (luck < 8) {
         fake_call_fail(call, luck < 4 ? "RequestLimitExceeded" : "UnauthorizedOperation", "no");
     } else if (luck < 16) {
         if (luck < 12 && !why_not(w, call, ours))
             carry_out(w, call, ours);
         fake_call_lose(call);
+    } else if (luck < 30) {
+        bool ambiguous = luck < 23 && !streq(call->action, DESCRIBE);
+
+        if (ambiguous && luck < 20 && !why_not(w, call, ours))
+            carry_out(w, call, ours);
+        fake_call_rest(call, ambiguous);
     } else if (streq(call->action, DESCRIBE)) {
         answer_describe(w, call);
     } else if ((code = why_not(w, call, ours))) {

@@ -106,6 +106,20 @@ void aws_call_on_try(AwsCall *call, AwsAmend amend)
     call->amend = amend;
 }
 
+bool aws_call_is_ambiguous(const AwsCall *call)
+{
+    return call->entry->ambiguous;
+}
+
+bool aws_call_give_up(AwsCall *call)
+{
+    if (!call->entry->rests)
+        return false;
+    call->entry->rests = false;
+    call->entry->given_up = true;
+    return true;
+}
+
 AwsCall *aws_call_free(AwsCall *call)
 {
     if (call)
@@ -197,7 +211,8 @@ bool fake_call_has(const FakeCall *call, const char *key, const char *value)
 static void call_finish(FakeCall *entry, const AwsError *error, AwsRecords *records)
 {
     AwsCall *call = entry->call;
-    AwsReply reply = {.error = error, .records = error ? NULL : records, .n_tries = 1};
+    AwsReply reply = {
+        .error = error, .records = error ? NULL : records, .n_tries = 1, .ambiguous = entry->ambiguous};
 
     assert_non_null(call);
     assert_false(entry->answered);
@@ -240,6 +255,7 @@ void fake_call_fail(FakeCall *call, const char *code, const char *message)
         .message = message,
         .request_id = "r-2",
         .n_tries = 1,
+        .ambiguous = call->ambiguous,
     };
 
     call_finish(call, &error, NULL);
@@ -259,18 +275,51 @@ void fake_call_fail_errno(FakeCall *call, int error, const char *message)
     call_finish(call, &aws_error, NULL);
 }
 
+void fake_call_rest(FakeCall *call, bool ambiguous)
+{
+    assert_false(call->answered);
+    call->rests = true;
+    call->ambiguous |= ambiguous;
+}
+
+static void fail_ended(FakeCall *call)
+{
+    AwsError error = {
+        .class = AWS_ERROR_FINAL,
+        .error = -ECANCELED,
+        .action = call->action,
+        .code = "",
+        .message = "not wanted any more",
+        .request_id = "",
+        .ambiguous = call->ambiguous,
+    };
+
+    call_finish(call, &error, NULL);
+}
+
+void fake_call_end(FakeCall *call)
+{
+    assert_true(call->given_up);
+    if (call->ambiguous)
+        fake_call_lose(call);
+    else
+        fail_ended(call);
+}
+
 void fake_call_throttle(FakeCall *call)
 {
     AwsQuery query = {0};
     usec_t deadline;
 
     assert_false(call->answered);
+    call->rests = false;
     switch (call->call->amend ? call->call->amend(&query, &deadline, call->call->userdata)
                               : AWS_AMENDMENT_NONE) {
     case AWS_AMENDMENT_NONE: return;
-    case AWS_AMENDMENT_END: fake_call_fail_errno(call, -ECANCELED, "not wanted any more"); return;
+    case AWS_AMENDMENT_END: fail_ended(call); return;
     case AWS_AMENDMENT_QUERY: break;
     }
+    assert_false(call->ambiguous);
     assert_string_equal(call->action, query.action);
     keyvalue_list_done(&call->parameters);
     call->parameters = query.parameters;

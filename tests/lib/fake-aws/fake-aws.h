@@ -13,6 +13,9 @@ typedef struct FakeCall {
     unsigned flags;
     AwsCall *call; /* NULL: freed */
     bool answered;
+    bool rests;     /* fake_call_rest() */
+    bool ambiguous; /* one that rested may have been carried out */
+    bool given_up;  /* by aws_call_give_up(): fake_call_end() tells it */
 } FakeCall;
 
 /** fake_aws_new() - instead of aws_new(); aws_free() fails the test when a call was not freed */
@@ -54,8 +57,15 @@ void fake_call_fail(FakeCall *call, const char *code, const char *message);
 /** fake_call_fail_errno() - before anything was sent */
 void fake_call_fail_errno(FakeCall *call, int error, const char *message);
 
-/** fake_call_throttle() - refused for the rate, and sent again, amended or not; it goes on waiting */
+/** fake_call_throttle() - sent again, amended or not; it goes on waiting */
 void fake_call_throttle(FakeCall *call);
+
+/** fake_call_rest() - a try has failed and the next is yet to be made; ambiguous: it may have been carried
+ * out */
+void fake_call_rest(FakeCall *call, bool ambiguous);
+
+/** fake_call_end() - what was given up meanwhile fails */
+void fake_call_end(FakeCall *call);
 
 /** fake_call_lose() - no reply; whether it was carried out is unknown */
 void fake_call_lose(FakeCall *call);
