@@ -9,8 +9,11 @@
 #include "io/http.h"
 #include "lib/fake-http.h"
 #include "lib/test.h"
+#include <dirent.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -255,6 +258,63 @@ static void test_timeout(void **state)
     assert_true(answer.sent);
 }
 
+/* libcurl's, too: a name server that does not answer. */
+static sem_t answers, has_answered;
+
+int getaddrinfo(const char *node _unused_, const char *service _unused_,
+                const struct addrinfo *hints _unused_, struct addrinfo **ret _unused_)
+{
+    const struct timespec until = {.tv_sec = time(NULL) + 10};
+
+    (void)sem_timedwait(&answers, &until);
+    (void)sem_post(&has_answered);
+    return EAI_AGAIN;
+}
+
+static unsigned n_threads(void)
+{
+    DIR *directory = opendir("/proc/self/task");
+    unsigned n = 0;
+
+    assert_non_null(directory);
+    for (const struct dirent *entry; (entry = readdir(directory));)
+        n += entry->d_name[0] != '.';
+    assert_int_equal(closedir(directory), 0);
+    return n;
+}
+
+/* A name that is not resolved keeps nobody, when its time is over or it is not wanted any more. */
+static void test_dead_name_server(void **state)
+{
+    Fixture *fixture = *state;
+    HttpRequest request = {.method = "GET",
+                           .url = "http://ec2.test/",
+                           .max_reply = 10,
+                           .timeout = 50 * USEC_PER_MSEC,
+                           .direct = true};
+    Answer answer = {0}, unwanted = {0};
+    int n = -1;
+
+    assert_int_equal(sem_init(&answers, 0, 0), 0);
+    assert_int_equal(sem_init(&has_answered, 0, 0), 0);
+    assert_int_equal(http_perform(fixture->http, &request, on_answer, &answer, &answer.slot), 0);
+    fake_run_until(fixture->event, &answer.done);
+    answer.slot = http_slot_free(answer.slot);
+    assert_int_equal(answer.error, -ETIMEDOUT);
+    assert_false(answer.sent);
+
+    request.timeout = USEC_PER_MINUTE;
+    assert_int_equal(http_perform(fixture->http, &request, on_answer, &unwanted, &unwanted.slot), 0);
+    assert_true(sd_event_run(fixture->event, 50 * USEC_PER_MSEC) >= 0);
+    unwanted.slot = http_slot_free(unwanted.slot);
+    assert_int_equal(sem_getvalue(&has_answered, &n), 0);
+    assert_int_equal(n, 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(sem_post(&answers), 0);
+    while (n_threads() > 1)
+        assert_int_equal(usleep(1000), 0);
+}
+
 static void test_refused(void **state)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -319,10 +379,10 @@ int main(void)
 {
 #define TEST(_function) cmocka_unit_test_setup_teardown(_function, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_reply),        TEST(test_methods), TEST(test_many),
-        TEST(test_cancel),       TEST(test_errors),  TEST(test_cancel_in_handler),
-        TEST(test_timeout),      TEST(test_refused), TEST(test_no_silent_repetition),
-        TEST(test_unusable_url),
+        TEST(test_reply),        TEST(test_methods),          TEST(test_many),
+        TEST(test_cancel),       TEST(test_errors),           TEST(test_cancel_in_handler),
+        TEST(test_timeout),      TEST(test_refused),          TEST(test_no_silent_repetition),
+        TEST(test_unusable_url), TEST(test_dead_name_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
