@@ -625,6 +625,11 @@ bool aws_call_is_ambiguous(const AwsCall *call)
     return call->ambiguous;
 }
 
+const char *aws_call_trouble(const AwsCall *call)
+{
+    return call->error < 0 ? call->message : NULL;
+}
+
 bool aws_call_give_up(AwsCall *call)
 {
     if (call->state != CALL_WAITING_BUCKET && call->state != CALL_WAITING_RETRY)

@@ -106,6 +106,9 @@ void aws_call_on_try(AwsCall *call, AwsAmend amend);
 /** aws_call_is_ambiguous() - whether a try so far may have been carried out, though nothing says so */
 bool aws_call_is_ambiguous(const AwsCall *call);
 
+/** aws_call_trouble() - what the last try failed with, NULL: no trouble so far; valid until the next */
+const char *aws_call_trouble(const AwsCall *call);
+
 /**
  * aws_call_give_up() - make no other try: the call fails with the error of the last one, or with -ECANCELED
  * when none can have been carried out

@@ -455,18 +455,26 @@ static void observe_finish(Observe *observe)
 
 void observe_describe(const Observe *observe, Buf *text)
 {
-    const char *separator = "";
+    const char *separator = "", *trouble = NULL;
 
     (void)buf_puts(text, "EC2 (");
     for (size_t i = 0; i < ARRAY_SIZE(observe->calls); i++) {
         if (!observe->calls[i].call)
             continue;
+        trouble = trouble ?: aws_call_trouble(observe->calls[i].call);
         (void)buf_printf(text, "%s%s", separator, part_what((ObservePart)i));
         separator = ", ";
     }
     if (observe->lists)
         (void)buf_printf(text, "%sreading the addresses in use", separator);
     (void)buf_putc(text, ')');
+    if (!trouble)
+        return;
+    (void)buf_printf(text, "; the last try: %s", trouble);
+    /* It is a line of what systemd is told. */
+    for (char *c = text->data; c && *c; c++)
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
 }
 
 const char *observe_group(const Observe *observe)

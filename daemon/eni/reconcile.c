@@ -244,7 +244,7 @@ static void reconcile_start_removal(Reconcile *reconcile, const EniRemoval *plan
         .event = reconcile->args.event,
         .network_interface_id = eni->network_interface_id,
         .attachment_id = plan->detach ? eni->attachment.attachment_id : NULL,
-        .deadline = plan->late ? time_add(time_monotonic(), LATE_TIME) : reconcile->args.deadline,
+        .deadline = plan->late ? time_add(time_monotonic(), LATE_TIME) : reconcile->args.removed_by,
     };
     int r;
 

@@ -17,7 +17,8 @@ typedef struct ReconcileArgs {
     const Facts *facts;
     const Plan *plan;
     SubnetLists *lists; /* of subnets where addresses may be needed, or NULL; is used up by reconcile_new() */
-    usec_t deadline;    /* CLOCK_MONOTONIC */
+    usec_t deadline;    /* CLOCK_MONOTONIC, of the calls for what is wanted */
+    usec_t removed_by;  /* likewise, for what is not */
     EniHandler handler; /* of every event of every interface */
     void (*removed)(void *userdata); /* an unwanted interface is gone, or could not be removed */
     void *userdata;

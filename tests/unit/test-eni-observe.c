@@ -419,6 +419,24 @@ static void test_lists_are_of_the_round(void **state)
     }
 }
 
+/* What is waited for, and why it takes so long. */
+static void test_describe(void **state)
+{
+    Fixture *fixture = *state;
+    _cleanup_buf_ Buf at_first = BUF_NULL, later = BUF_NULL;
+
+    configure(fixture, "");
+    start(fixture);
+    observe_describe(fixture->observe, &at_first);
+    assert_non_null(strstr(at_first.data, "reading the subnets"));
+    assert_null(strstr(at_first.data, "try"));
+    fake_call_rest(fake_aws_pending(fixture->cloud.aws, "DescribeSubnets"), false);
+    observe_describe(fixture->observe, &later);
+    assert_memory_equal(later.data, at_first.data, at_first.n);
+    assert_string_equal(later.data + at_first.n, "; the last try: no reply READY=1");
+    fixture->observe = observe_free(fixture->observe);
+}
+
 /* The limits only let a plan fail early. */
 static void test_limits_may_be_unknown(void **state)
 {
@@ -519,6 +537,7 @@ int main(void)
         TEST(test_group_only_where_needed),
         TEST(test_lists),
         TEST(test_lists_are_of_the_round),
+        TEST(test_describe),
         TEST(test_limits_may_be_unknown),
         TEST(test_first_error_ends_it),
         TEST(test_error_in_second_round),

@@ -95,6 +95,7 @@ static void start(Fixture *fixture, size_t n_enis, size_t n_removals)
         .plan = &fixture->plan,
         .lists = fixture->lists,
         .deadline = CLOUD_DEADLINE,
+        .removed_by = CLOUD_DEADLINE,
         .handler = on_event,
         .removed = on_removed,
         .userdata = fixture,

@@ -173,6 +173,7 @@ static void test_new_ones_are_whole(void **state)
         .facts = &facts,
         .plan = &plan,
         .deadline = CLOUD_DEADLINE,
+        .removed_by = CLOUD_DEADLINE,
     };
 
     assert_int_equal(reconcile_new(&manager.reconcile, &args), 0);

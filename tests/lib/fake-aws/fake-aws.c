@@ -111,6 +111,11 @@ bool aws_call_is_ambiguous(const AwsCall *call)
     return call->entry->ambiguous;
 }
 
+const char *aws_call_trouble(const AwsCall *call)
+{
+    return call->entry->rests ? "no reply\nREADY=1" : NULL;
+}
+
 bool aws_call_give_up(AwsCall *call)
 {
     if (!call->entry->rests)
