@@ -107,7 +107,7 @@ $(FAKE_AWS_UNITS): ALL_LDFLAGS += -Wl,--wrap=time_monotonic,--wrap=time_realtime
 $(B)/tests/unit/test-link-moments: ALL_LDFLAGS += -Wl,--wrap=udev_is_initialized,--wrap=udev_free
 
 $(B)/tests/netns/test-watch: $(call objects,$(FAKE_REGISTRAR_SOURCES))
-$(B)/tests/netns/test-watch: ALL_LDFLAGS += -Wl,--wrap=sd_event_add_time_relative
+$(B)/tests/netns/test-watch: ALL_LDFLAGS += -Wl,--wrap=sd_event_add_time_relative,--wrap=sd_event_add_inotify
 $(B)/tests/netns/test-netnsdir: ALL_LDFLAGS += -Wl,--wrap=ioctl
 
 # A fuzzer with its corpus as an ordinary test: a main() that runs each file once.

@@ -102,7 +102,6 @@ void manager_reach(Manager *manager, Milestone milestone);
 /** manager_check_ready() - join the cloud's and the kernel's side; ends the boot when nothing is awaited */
 void manager_check_ready(Manager *manager);
 
-
 /** interfaces_new() - one for each of the plan, with its object of reconcile; 0 or -ENOMEM */
 int interfaces_new(Manager *manager);
 void interfaces_done(Manager *manager);

@@ -64,6 +64,7 @@ typedef struct Sighting {
     RegistrarWait *wait;           /* REGISTERING and RELEASING */
     uint64_t order;                /* of its coming */
     bool told;                     /* since sightings_begin() */
+    bool told_again;               /* while it was there */
     bool had;                      /* its wish was fulfilled: it is not taken from another node any more */
     sd_event_source *source_again; /* REFUSED, and it can help to try again */
     usec_t pause;                  /* before the last one; 0: it was not refused so far */
@@ -508,7 +509,7 @@ int sightings_add(Sightings *sightings, const SightingKey *key, const char *ifna
         sighting = NULL;
     }
     if (sighting) {
-        sighting->told = true;
+        sighting->told = sighting->told_again = true;
         sighting_on_told(sighting);
         return 0;
     }
@@ -543,6 +544,13 @@ void sightings_remove(Sightings *sightings, const SightingKey *key)
 
     if (sighting)
         sighting_on_gone(sighting);
+}
+
+bool sightings_may_be_twice(const Sightings *sightings, const SightingKey *key)
+{
+    const Sighting *sighting = find(sightings, key);
+
+    return sighting && sighting->told_again;
 }
 
 /*

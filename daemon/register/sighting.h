@@ -35,6 +35,10 @@ void sightings_keep(Sightings *sightings, const SightingKey *key);
 /** sightings_remove() - an address is not there any more; nothing happens when it was not known */
 void sightings_remove(Sightings *sightings, const SightingKey *key);
 
+/** sightings_may_be_twice() - whether an address was told more than once: the kernel may have several entries
+ */
+bool sightings_may_be_twice(const Sightings *sightings, const SightingKey *key);
+
 /** sightings_remove_all() - the same for every address of a link, or of a namespace (ifindex 0) */
 void sightings_remove_all(Sightings *sightings, int nsid, int ifindex);
 

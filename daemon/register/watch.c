@@ -60,7 +60,9 @@ struct Watch {
     sd_event *event;
     Registrar *registrar;
     Nsnl *nsnl;
-    NetnsDir *dir;
+    char *netns_dir;
+    NetnsDir *dir;   /* NULL: cannot be watched */
+    bool dir_failed; /* and that was said */
     Sightings *sightings;
     sd_event_source *source_again;
 
@@ -394,6 +396,30 @@ static void on_name(const char *name, int fd, void *userdata)
         namespace_look(watch, nsid);
 }
 
+/*
+ * Tell all names; again with each namespace, should they not be watched yet: inotify has a limit that all
+ * programs of a user share. Without it namespaces with an id are found all the same.
+ */
+static void look_for_names(Watch *watch)
+{
+    int r;
+
+    if (watch->dir) {
+        r = netnsdir_look(watch->dir);
+        if (r < 0)
+            log_debug_errno(r, "watch: cannot look for names: %m");
+        return;
+    }
+    r = netnsdir_new(&watch->dir, watch->event, watch->netns_dir, on_name, watch);
+    if (r < 0 && !watch->dir_failed)
+        log_warning_errno(
+            r,
+            "%s cannot be watched: %m. Pods' namespaces go by their ids, and one without a veth "
+            "to this host is not found; too many open files: see fs.inotify.max_user_instances",
+            watch->netns_dir);
+    watch->dir_failed = r < 0;
+}
+
 static void on_nsid(Watch *watch, int nsid)
 {
     Namespace *namespace;
@@ -402,11 +428,7 @@ static void on_nsid(Watch *watch, int nsid)
     if (namespace_find(watch, nsid))
         return;
     /* It may have a name: a file comes before the veth. */
-    if (watch->dir) {
-        r = netnsdir_look(watch->dir);
-        if (r < 0)
-            log_debug_errno(r, "watch: cannot look for names: %m");
-    }
+    look_for_names(watch);
     if (namespace_find(watch, nsid))
         return;
     r = namespace_add(watch, nsid, &namespace);
@@ -439,9 +461,7 @@ static bool look_at_namespaces(Watch *watch)
 {
     int r;
 
-    r = netnsdir_look(watch->dir);
-    if (r < 0)
-        log_debug_errno(r, "watch: cannot look for names: %m");
+    look_for_names(watch);
     for (size_t i = 0; i < watch->n_namespaces; i++)
         watch->namespaces[i].told = false;
     watch->error = 0;
@@ -507,6 +527,26 @@ static void on_link_event(Watch *watch, Namespace *namespace, const NsnlLink *to
         link_remove(watch, link);
 }
 
+/*
+ * The kernel has an entry for each prefix length of an IPv4 address, and for each peer (inet_insert_ifa()).
+ * One of several has gone: what is left of the address is asked for.
+ */
+static void on_address_removed(Watch *watch, Namespace *namespace, const NsnlAddress *told)
+{
+    const SightingKey key = {namespace->nsid, told->ifindex, told->address};
+    int r;
+
+    if (told->address.family != AF_INET || !sightings_may_be_twice(watch->sightings, &key)) {
+        sightings_remove(watch->sightings, &key);
+        return;
+    }
+    r = look_at_addresses(watch, namespace->nsid);
+    if (r == -ENOENT || r == -EPERM)
+        sightings_remove(watch->sightings, &key);
+    else if (r != 0)
+        look_again(watch, namespace, r == NSNL_E_INTERRUPTED ? 0 : LOOK_AGAIN_USEC);
+}
+
 static void on_event(const NsnlEvent *event, void *userdata)
 {
     Watch *watch = userdata;
@@ -539,8 +579,8 @@ static void on_event(const NsnlEvent *event, void *userdata)
             look_again(watch, namespace, LOOK_AGAIN_USEC);
         break;
     case NSNL_EVENT_ADDRESS_REMOVED:
-        sightings_remove(watch->sightings,
-                         &(SightingKey){event->nsid, event->address.ifindex, event->address.address});
+        if (namespace)
+            on_address_removed(watch, namespace, &event->address);
         break;
     case NSNL_EVENT_OVERRUN:
         log_debug("watch: events were lost, looking at everything");
@@ -563,6 +603,7 @@ Watch *watch_free(Watch *watch)
         free(watch->namespaces[i].name);
     free(watch->namespaces);
     free(watch->links);
+    free(watch->netns_dir);
     (void)sd_event_unref(watch->event);
     free(watch);
     return NULL;
@@ -578,11 +619,11 @@ int watch_new(Watch **ret, sd_event *event, Registrar *registrar, const char *ne
     watch->event = sd_event_ref(event);
     watch->registrar = registrar;
     watch->looking = true;
-    r = sightings_new(&watch->sightings, event, registrar);
+    r = replace_string(&watch->netns_dir, netns_dir);
+    if (r >= 0)
+        r = sightings_new(&watch->sightings, event, registrar);
     if (r >= 0)
         r = nsnl_new(&watch->nsnl, event, on_event, watch);
-    if (r >= 0)
-        r = netnsdir_new(&watch->dir, event, netns_dir, on_name, watch);
     if (r < 0)
         return r;
     watch_look(watch);

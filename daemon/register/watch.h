@@ -15,10 +15,10 @@ typedef struct Watch Watch;
  * Owners are "watch:<namespace>/<interface>", where the namespace is the name of its file or, if it has
  * none, "nsid" and its id: both stay over a restart. Not registered: link-local and loopback addresses,
  * those of a scope other than global, those whose duplicate detection runs or has failed. What an earlier
- * run registered and is there no more is released.
+ * run registered and is there no more is released. Where the directory cannot be watched that is logged, and
+ * tried again with the next namespace.
  *
- * Return: 0; -EPERM without CAP_NET_BROADCAST or CAP_NET_ADMIN; -ENOMEM; an errno of socket(), inotify or
- * sd-event.
+ * Return: 0; -EPERM without CAP_NET_BROADCAST or CAP_NET_ADMIN; -ENOMEM; an errno of socket() or sd-event.
  */
 int watch_new(Watch **ret, sd_event *event, Registrar *registrar, const char *netns_dir);
 

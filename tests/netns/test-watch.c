@@ -207,6 +207,41 @@ static void test_added_and_removed(void **state)
     assert_free(world, "2001:db8::10");
 }
 
+/* One address with two prefix lengths is two for the kernel, which tells of the end of each. */
+static void test_two_lengths(void **state)
+{
+    World *world = *state;
+    Pod *a;
+
+    watch_begin(world);
+    a = plugged_pod(world, "cni-a", "eth1");
+    add(a, "10.0.1.10/24");
+    drain(world);
+    add(a, "10.0.1.10/32");
+    add(a, "10.0.1.11/32");
+    drain(world);
+    removes(a, "10.0.1.10/32");
+    drain(world);
+    assert_registered(world, "10.0.1.10", "watch:cni-a/net1", "eth1");
+    removes(a, "10.0.1.10/24");
+    drain(world);
+    assert_free(world, "10.0.1.10");
+    assert_registered(world, "10.0.1.11", "watch:cni-a/net1", "eth1");
+
+    /* Both are there at the start. */
+    add(a, "10.0.1.12/32");
+    add(a, "10.0.1.12/24");
+    world->watch = watch_free(world->watch);
+    watch_begin(world);
+    drain(world);
+    removes(a, "10.0.1.12/32");
+    drain(world);
+    assert_registered(world, "10.0.1.12", "watch:cni-a/net1", "eth1");
+    pod_end(world, a);
+    run_until(world, "10.0.1.12", false);
+    run_until(world, "10.0.1.11", false);
+}
+
 static void test_burst(void **state)
 {
     World *world = *state;
@@ -474,6 +509,44 @@ int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **ret, cl
 {
     return __real_sd_event_add_time_relative(event, ret, clock, usec / 1000, accuracy / 1000, handler,
                                              userdata);
+}
+
+/* Too many programs use inotify. */
+static bool inotify_fails;
+
+int __real_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t handler, void *userdata);
+int __wrap_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t handler, void *userdata);
+
+int __wrap_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t handler, void *userdata)
+{
+    return inotify_fails ? -EMFILE : __real_sd_event_add_inotify(event, ret, path, mask, handler, userdata);
+}
+
+/* What has a veth is found without names; and they are, once they can be. */
+static void test_no_inotify(void **state)
+{
+    World *world = *state;
+    char owner[64];
+    Pod *a, *b;
+
+    inotify_fails = true;
+    a = plugged_pod(world, "cni-a", "eth1");
+    add(a, "10.0.1.10/32");
+    watch_begin(world);
+    (void)snprintf(owner, sizeof(owner), "watch:nsid%d/net1", pod_nsid(a));
+    assert_registered(world, "10.0.1.10", owner, "eth1");
+    inotify_fails = false;
+    b = plugged_pod(world, "cni-b", "eth1");
+    add(b, "10.0.1.11/32");
+    drain(world);
+    assert_registered(world, "10.0.1.11", "watch:cni-b/net1", "eth1");
+    assert_registered(world, "10.0.1.10", owner, "eth1");
+    removes(a, "10.0.1.10/32");
+    drain(world);
+    assert_free(world, "10.0.1.10");
 }
 
 /* EC2 will not have it now: it is asked again, and again, and no more once it has. */
@@ -760,6 +833,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_added_and_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_lengths, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_inotify, setup, teardown),
         cmocka_unit_test_setup_teardown(test_burst, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_for_the_network, setup, teardown),
         cmocka_unit_test_setup_teardown(test_duplicate_detection, setup, teardown),
