@@ -11,154 +11,17 @@
  */
 
 #include "io/netlink.h"
-#include "lib/fake-registrar/fake-registrar.h"
+#include "lib/fake-registrar/world.h"
 #include "lib/netns.h"
-#include "lib/pod.h"
-#include "lib/test.h"
-#include "register/watch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define PATIENCE (20 * USEC_PER_SEC)
-#define PODS_MAX 64
-
-typedef struct World {
-    sd_event *event;
-    Registrar *registrar;
-    Watch *watch;
-    char *directory; /* in place of /run/netns */
-    Pod *pods[PODS_MAX];
-    size_t n_pods;
-    char parent[IFNAMSIZ]; /* of the interface that was plugged last */
-} World;
-
-static char base[] = "/tmp/test-watch-XXXXXX";
-
-/* ------------------------------------------------------------------ the world */
-
-static int setup(void **state)
-{
-    World *world = calloc(1, sizeof(*world));
-
-    if (!world || sd_event_new(&world->event) < 0 || asprintf(&world->directory, "%s/netns", base) < 0)
-        return -1;
-    world->registrar = fake_registrar_new();
-    if (!world->registrar || mkdir(world->directory, 0755) < 0)
-        return -1;
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    World *world = *state;
-
-    (void)watch_free(world->watch);
-    for (size_t i = 0; i < world->n_pods; i++)
-        (void)pod_free(world->pods[i]);
-    (void)registrar_free(world->registrar);
-    (void)sd_event_unref(world->event);
-    (void)rmdir(world->directory);
-    free(world->directory);
-    free(world);
-    return 0;
-}
-
-static void watch_begin(World *world)
-{
-    assert_int_equal(watch_new(&world->watch, world->event, world->registrar, world->directory), 0);
-}
-
-/* Turn the loop until nothing is left to do. */
-static void drain(World *world)
-{
-    while (sd_event_run(world->event, 0) > 0) {
-    }
-}
-
-/* A pod with a name, or without. */
-static Pod *pod(World *world, const char *name)
-{
-    _cleanup_(freep) char *file = NULL;
-    Pod *new;
-
-    assert_true(world->n_pods < PODS_MAX);
-    if (name)
-        assert_true(asprintf(&file, "%s/%s", world->directory, name) > 0);
-    assert_int_equal(pod_new(&new, file), 0);
-    world->pods[world->n_pods++] = new;
-    return new;
-}
-
-static void pod_end(World *world, Pod *old)
-{
-    for (size_t i = 0; i < world->n_pods; i++)
-        if (world->pods[i] == old)
-            world->pods[i] = world->pods[--world->n_pods];
-    (void)pod_free(old);
-}
-
-/* An interface of the pod above what the registrar calls ifname. */
-static void plug(World *world, Pod *at, const char *name, const char *ifname)
-{
-    static unsigned n;
-    bool changed;
-    int ifindex;
-
-    (void)snprintf(world->parent, sizeof(world->parent), "p%u", ++n);
-    assert_int_equal(pod_plug(at, world->parent, name, &ifindex), 0);
-    assert_int_equal(registrar_set_ifindex(world->registrar, ifname, ifindex, &changed), 0);
-}
-
-/* The same, told in the right order: ours is known before the pod's comes. */
-static Pod *plugged_pod(World *world, const char *name, const char *ifname)
-{
-    Pod *new = pod(world, name);
-
-    plug(world, new, "net1", ifname);
-    return new;
-}
-
-static void add(Pod *at, const char *address)
-{
-    assert_int_equal(pod_address(at, true, "net1", address, RT_SCOPE_UNIVERSE, IFA_F_NODAD), 0);
-}
-
-static void removes(Pod *at, const char *address)
-{
-    assert_int_equal(pod_address(at, false, "net1", address, RT_SCOPE_UNIVERSE, 0), 0);
-}
-
-#define assert_registered(_world, _address, _owner, _ifname)                                                 \
-    do {                                                                                                     \
-        const char *_has = fake_registrar_owner((_world)->registrar, (_address));                            \
-        if (!_has)                                                                                           \
-            fail_msg("%s is not registered", (_address));                                                    \
-        assert_string_equal(_has, (_owner));                                                                 \
-        assert_string_equal(fake_registrar_interface((_world)->registrar, (_address)), (_ifname));           \
-    } while (0)
-#define assert_free(_world, _address) assert_null(fake_registrar_owner((_world)->registrar, (_address)))
-
-static void run_until(World *world, const char *address, bool registered)
-{
-    const usec_t end = time_monotonic() + PATIENCE;
-
-    while (!!fake_registrar_owner(world->registrar, address) != registered) {
-        if (time_monotonic() >= end)
-            fail_msg("%s: still not %s", address, registered ? "registered" : "released");
-        assert_true(sd_event_run(world->event, USEC_PER_SEC) >= 0);
-    }
-}
-
-/* ------------------------------------------------------------------ tests */
 
 static void test_start(void **state)
 {
@@ -831,27 +694,27 @@ static void test_latency_and_idle(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_start, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_added_and_removed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_two_lengths, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_inotify, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_burst, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_for_the_network, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_duplicate_detection, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_two_in_one_subnet, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ids_of_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_namespace_ends, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_floats, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_floats_unanswered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_directory_comes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_overrun, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_overrun_goes_on, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused_for_now, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_latency_and_idle, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_start, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_added_and_removed, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_two_lengths, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_no_inotify, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_burst, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_not_for_the_network, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_duplicate_detection, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_two_in_one_subnet, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_others, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_ids_of_others, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_namespace_ends, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_floats, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_floats_unanswered, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_names, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_directory_comes, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_restart, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_overrun, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_overrun_goes_on, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_refused_for_now, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_latency_and_idle, world_setup, world_teardown),
     };
     int r = netns_enter();
 
@@ -860,10 +723,9 @@ int main(void)
         return 0;
     }
     /* Seen by this mount namespace alone, and gone with it. */
-    if (!mkdtemp(base) || mount("none", base, "tmpfs", 0, NULL) < 0)
+    if (world_begin() < 0)
         return 1;
     r = cmocka_run_group_tests_name("watch on the kernel", tests, NULL, NULL);
-    (void)umount2(base, MNT_DETACH);
-    (void)rmdir(base);
+    world_end();
     return r;
 }
