@@ -663,6 +663,7 @@ static int queue_next(Queue *queue, usec_t now, usec_t *ret_due)
     _cleanup_batch_ Batch batch = BATCH_NULL;
     int r;
 
+    registrar_decide_own(queue->registrar, queue->interface, now);
     r = queue_gather(queue, now, &batch, ret_due);
     if (r < 0)
         return r;

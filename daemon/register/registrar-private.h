@@ -79,6 +79,14 @@ void registrar_touch(Registrar *registrar);
 int registrar_add_unowned(Registrar *registrar, Interface *interface, const InAddr *address,
                           RegistrationState state, usec_t now);
 
+/**
+ * registrar_decide_own() - before anything is unassigned: which IPv6 address is the interface's own
+ *
+ * Only where nothing that is remembered says so. Until stale_grace is over, or the room is needed, any of
+ * them can be claimed, and none is decided on.
+ */
+void registrar_decide_own(Registrar *registrar, Interface *interface, usec_t now);
+
 /** registrar_forget_origin() - it is known where the address is: nobody it was taken from is owed it any more
  */
 void registrar_forget_origin(Registrar *registrar, Registration *registration);

@@ -340,19 +340,27 @@ static int registrar_compare(Registrar *registrar, usec_t now)
     return 0;
 }
 
-int registrar_add_unowned(Registrar *registrar, Interface *interface, const InAddr *address,
-                          RegistrationState state, usec_t now)
+static int interface_set_own(Registrar *registrar, Interface *interface, const InAddr *address)
+{
+    int res = state_note_own(registrar->state, interface->id, address);
+
+    interface->own[1] = *address;
+    interface->n_fixed[1]++;
+    registrar->dirty = registrar->dirty || res > 0;
+    return MIN(res, 0);
+}
+
+static bool lacks_own(const Interface *interface)
+{
+    return interface->ipv6 && !in_addr_is_set(&interface->own[1]);
+}
+
+static int add_nobodys(Registrar *registrar, const Interface *interface, const InAddr *address,
+                       RegistrationState state, usec_t now)
 {
     Registration *r;
     int res;
 
-    if (address->family == AF_INET6 && interface->ipv6 && !in_addr_is_set(&interface->own[1])) {
-        interface->own[1] = *address;
-        interface->n_fixed[1]++;
-        res = state_note_own(registrar->state, interface->id, address);
-        registrar->dirty = registrar->dirty || res > 0;
-        return MIN(res, 0);
-    }
     res = state_add(registrar->state, address, interface->id, &r);
     if (res == -EEXIST) /* EC2 shows it on two interfaces for a moment: the first is as good */
         return 0;
@@ -361,6 +369,55 @@ int registrar_add_unowned(Registrar *registrar, Interface *interface, const InAd
     r->assigned = true;
     registrar->dirty = true;
     return registration_set(r, state, "", registrar->boot_id, now);
+}
+
+int registrar_add_unowned(Registrar *registrar, Interface *interface, const InAddr *address,
+                          RegistrationState state, usec_t now)
+{
+    if (address->family == AF_INET6 && lacks_own(interface))
+        return interface_set_own(registrar, interface, address);
+    return add_nobodys(registrar, interface, address, state, now);
+}
+
+/* Nobody knows of them, one is the interface's own, and EC2 does not say which. */
+static bool interface_is_undecided(const Interface *interface)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < interface->n_seen; i++)
+        n += in_addr_is_set(&interface->seen[i]) && interface->seen[i].family == AF_INET6;
+    return lacks_own(interface) && n > 1;
+}
+
+/*
+ * Of those that nobody has claimed the last one: EC2 takes a random one from the whole subnet, and who counts
+ * begins at its start.
+ */
+void registrar_decide_own(Registrar *registrar, Interface *interface, usec_t now)
+{
+    Registration *own = NULL;
+    char text[IN_ADDR_TEXT];
+    InAddr address;
+
+    if (!lacks_own(interface))
+        return;
+    for (size_t i = 0; i < state_n(registrar->state); i++) {
+        Registration *r = state_get(registrar->state, i);
+
+        if (r->address.family == AF_INET6 && r->state == REGISTRATION_STALE && !r->owner[0] &&
+            !r->in_flight && streq(r->network_interface_id, interface->id))
+            own = r;
+    }
+    if (!own || (time_add(own->since, registrar->options.stale_grace) > now &&
+                 registrar_room(registrar, interface, AF_INET6) > 0))
+        return;
+    address = own->address;
+    if (interface_set_own(registrar, interface, &address) < 0)
+        log_debug("out of memory: not noted which address is the interface's own");
+    state_remove(registrar->state, own);
+    registrar_touch(registrar);
+    log_info("%s: nobody has claimed %s, which is taken for the interface's own from now on",
+             interface->ifname, in_addr_format(&address, text));
 }
 
 /* What is noted in the file, and there. */
@@ -377,13 +434,20 @@ static void interface_take_own(const Registrar *registrar, Interface *interface)
 static int registrar_take_rest(Registrar *registrar, Interface *interface, RegistrationState state,
                                usec_t now)
 {
+    bool undecided;
     int res;
 
     interface_take_own(registrar, interface);
+    undecided = interface_is_undecided(interface);
     for (size_t i = 0; i < interface->n_seen; i++) {
-        if (!in_addr_is_set(&interface->seen[i]))
+        const InAddr *address = &interface->seen[i];
+
+        if (!in_addr_is_set(address))
             continue;
-        res = registrar_add_unowned(registrar, interface, &interface->seen[i], state, now);
+        if (undecided && address->family == AF_INET6)
+            res = add_nobodys(registrar, interface, address, REGISTRATION_STALE, now);
+        else
+            res = registrar_add_unowned(registrar, interface, address, state, now);
         if (res < 0)
             return res;
     }

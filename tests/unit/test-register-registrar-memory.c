@@ -236,6 +236,56 @@ static void test_own_ipv6(void **unused _unused_)
     }
 }
 
+static void write_file(const Fixture *f, const char *text)
+{
+    FILE *file = fopen(f->cloud.path, "we");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Nothing is remembered, and EC2 lists them as it likes: what is claimed is not the own one, and it stays. */
+static void test_own_ipv6_forgotten(void **unused _unused_)
+{
+    for (unsigned restarted = 0; restarted < 2; restarted++) {
+        Asked asked = {0}, own = {0};
+        Fixture f;
+
+        fixture_init(&f);
+        write_file(&f, "damaged");
+        f.ips6[f.n_ips6++] = address("2001:db8:0:0:ff::50");
+        f.ips6[f.n_ips6++] = address("2001:db8:0:0:8f::10");
+        f.ips6[f.n_ips6++] = address("2001:db8::60");
+        fixture_start(&f);
+        if (restarted) {
+            settle(&f);
+            fixture_stop(&f);
+            fixture_start(&f);
+        }
+        put_on(&f, &asked, "2001:db8:0:0:ff::50", "eth1", "pod");
+        settle(&f);
+        assign6_ok(&f, "2001:db8:0:0:ff::50");
+        assert_int_equal(asked.status, 200);
+        advance(&f, f.options.stale_grace + USEC_PER_MINUTE);
+        assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "Ipv6Addresses.1",
+                                  "2001:db8::60"));
+        cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+        settle(&f);
+        assert_int_equal(pending(&f, NULL), 0);
+        assert_int_equal(state_n(registrar_state(f.registrar)), 1);
+        put_on(&f, &own, "2001:db8:0:0:8f::10", "eth1", "pod");
+        assert_string_equal(own.code, "reserved");
+
+        /* It is remembered. */
+        fixture_stop(&f);
+        fixture_start(&f);
+        put_on(&f, &own, "2001:db8:0:0:8f::10", "eth1", "pod");
+        assert_string_equal(own.code, "reserved");
+        fixture_done(&f);
+    }
+}
+
 /* Another address is the own one by now: that is believed, and remembered. */
 static void test_own_ipv6_changed(void **unused _unused_)
 {
@@ -310,15 +360,6 @@ static void test_reboot(void **unused _unused_)
     unassign_ok(&f);
     assert_int_equal(state_n(registrar_state(f.registrar)), 1);
     fixture_done(&f);
-}
-
-static void write_file(const Fixture *f, const char *text)
-{
-    FILE *file = fopen(f->cloud.path, "we");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
 }
 
 static void test_bad_files(void **unused _unused_)
@@ -512,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_taken_over_and_given_back),
         cmocka_unit_test(test_interface_missing),
         cmocka_unit_test(test_own_ipv6),
+        cmocka_unit_test(test_own_ipv6_forgotten),
         cmocka_unit_test(test_own_ipv6_changed),
         cmocka_unit_test(test_killed_when_taken_over),
         cmocka_unit_test(test_reboot),
