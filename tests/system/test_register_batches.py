@@ -311,3 +311,20 @@ def test_throttled_move_goes_on_beside(pods, node):
         node.control.faults()
         assert moving.reply().status == 200
         assert V6[0] in node.in_ec2_6() and V6[0] not in holder.in_ec2_6()
+
+
+@pytest.mark.parametrize("do", ["throttle", "503", "500"])
+def test_unassign_gives_way(node, do):
+    """EC2 does not unassign what was given back: others are registered, and it is, should it be wanted again."""
+    assert node.put(A).status == 200
+    node.control.faults({"action": UNASSIGN, "n": 0, "do": do})
+    assert node.delete(A).status == 200
+    until(lambda: node.calls(UNASSIGN), "the first refusal")
+    assert node.put(B).status == 200
+    assert node.put(A, "new").status == 200
+    node.control.faults()
+    assert node.put(C).status == 200
+    assert all(call["status"] != 200 for call in node.calls(UNASSIGN))
+    assert node.in_ec2() == {A, B, C}
+    assert node.delete(A, "new").status == 200
+    node.wait_gone(A)

@@ -241,3 +241,18 @@ def test_in_turns(old, new, address):
         assert [e["ADDRESS"] for e in node.daemon.log(IDS["ADDRESS_FLAPPING"])] == [address]
         assert node.metrics()["multus_eks_flapping_total"] == 1
     assert (have(old), have(new)) == (set(), {address})
+
+
+@pytest.mark.parametrize("do", ["500", "close-before", "throttle"])
+def test_given_back_before_it_was_assigned(old, new, do):
+    """No reply has come for it, and meanwhile another node has it: it is not taken for nobody."""
+    old.control.faults({"action": ASSIGN, "n": 0, "do": do, "node": old.node.instance_id})
+    given_up = old.begin("PUT", A)
+    until(lambda: old.calls(ASSIGN), "the first try")
+    assert old.delete(A).status == 200
+    assert given_up.reply().status == 409
+    assert new.put(A).status == 200
+    old.control.faults()
+    until(lambda: not old.addresses(), "its being forgotten")
+    assert (have(old), have(new)) == (set(), {A})
+    assert new.owners() == {A: "pod"}
