@@ -80,20 +80,6 @@ static int load_drop_ins(Config *config, const char *path, Buf *errors)
     return r;
 }
 
-/* Where the key of that section was set, or the section itself. */
-static const char *place_of(const Config *config, const NetworkConfig *network, const char *key)
-{
-    char section[NETWORK_SECTION_MAX], name[NETWORK_SECTION_MAX + 80];
-    const char *place;
-
-    (void)network_config_section(network, section);
-    (void)snprintf(name, sizeof(name), "%s.%s", section, key);
-    place = keyvalue_list_get(&config->places, name);
-    if (!place)
-        place = network->source ? network->source : "[network]";
-    return place;
-}
-
 /* How the interface of the i-th network is called, as far as the files say. */
 static const char *ifname_of(const Config *config, size_t i, char ret[static IFNAME_TEXT])
 {
@@ -118,12 +104,12 @@ static int check_names(const Config *config, size_t i, size_t j, Buf *errors)
         return 0;
     if (b->ifname && a->ifname)
         r = buf_printf(errors, "%s: network %s.ifname: %s is that of network %s too; allowed: one network\n",
-                       place_of(config, b, "ifname"), b->name, name, a->name);
+                       network_config_place(b, "ifname"), b->name, name, a->name);
     else if (b->ifname)
         r = buf_printf(errors,
                        "%s: network %s.ifname: %s is what network %s is called without an ifname of its own; "
                        "allowed: another name, or ifname in both\n",
-                       place_of(config, b, "ifname"), b->name, name, a->name);
+                       network_config_place(b, "ifname"), b->name, name, a->name);
     else
         r = buf_printf(
             errors,
@@ -145,11 +131,11 @@ static int check_indexes(const Config *config, size_t i, size_t j, Buf *errors)
         errors,
         "%s: network %s.device_index: %d on network card %u is that of network %s too; allowed: one "
         "network, or auto\n",
-        place_of(config, b, "device_index"), b->name, b->device_index, b->network_card, a->name);
+        network_config_place(b, "device_index"), b->name, b->device_index, b->network_card, a->name);
     return r < 0 ? r : -EINVAL;
 }
 
-static int check_network(const Config *config, const NetworkConfig *network, Buf *errors)
+static int check_network(const NetworkConfig *network, Buf *errors)
 {
     int r;
 
@@ -158,7 +144,7 @@ static int check_network(const Config *config, const NetworkConfig *network, Buf
     r = buf_printf(errors,
                    "%s: network %s.device_index: 0 on network card 0 is the primary interface; allowed: "
                    "auto, or 1 and more\n",
-                   place_of(config, network, "device_index"), network->name);
+                   network_config_place(network, "device_index"), network->name);
     return r < 0 ? r : -EINVAL;
 }
 
@@ -166,7 +152,7 @@ static int check_network(const Config *config, const NetworkConfig *network, Buf
  * Security groups and subnets of one section are paired by their place in the lists, so that the pair
  * survives when only some of the subnets are in the node's zone.
  */
-static int check_groups(const Config *config, const NetworkConfig *network, Buf *errors)
+static int check_groups(const NetworkConfig *network, Buf *errors)
 {
     char section[NETWORK_SECTION_MAX];
     size_t groups = network->security_groups.n, subnets = network->subnets.n;
@@ -178,7 +164,7 @@ static int check_groups(const Config *config, const NetworkConfig *network, Buf 
     r = buf_printf(errors,
                    "%s: %s.security_groups: %zu groups for %zu subnets; allowed: one for all, or as many as "
                    "subnets\n",
-                   place_of(config, network, "security_groups"), section, groups, subnets);
+                   network_config_place(network, "security_groups"), section, groups, subnets);
     return r < 0 ? r : -EINVAL;
 }
 
@@ -231,10 +217,10 @@ static int check_named(const Config *config, size_t j, Buf *errors)
     bool bad = false;
     int r;
 
-    r = check_network(config, network, errors);
+    r = check_network(network, errors);
     bad |= r == -EINVAL;
     if (r != -ENOMEM)
-        r = check_groups(config, network, errors);
+        r = check_groups(network, errors);
     bad |= r == -EINVAL;
     if (r != -ENOMEM)
         r = check_subnets(config, network, errors);
@@ -257,7 +243,7 @@ int config_finish(Config *config, Buf *errors)
     r = check_timeouts(config, errors);
     bad |= r == -EINVAL;
     if (r != -ENOMEM)
-        r = check_groups(config, &config->defaults, errors);
+        r = check_groups(&config->defaults, errors);
     bad |= r == -EINVAL;
     for (size_t i = 0; i < config->n_networks && r != -ENOMEM; i++) {
         r = check_named(config, i, errors);

@@ -218,7 +218,10 @@ static bool key_is_repeated(Parser *parser, const Key *key, size_t i)
     return false;
 }
 
-/* Two keys, maybe of two files, may turn out not to go together: then it is told where they are. */
+/*
+ * Two keys, maybe of two files, may turn out not to go together: then it is told where they are. A network
+ * remembers that itself.
+ */
 static int parser_note_place(Parser *parser, const char *where)
 {
     char name[NETWORK_SECTION_MAX + 80];
@@ -257,7 +260,7 @@ static void parser_flush(Parser *parser)
     else
         r = report_unknown_key(parser, keys, n_keys);
 
-    if (r == 0)
+    if (r == 0 && keys != network_keys)
         r = parser_note_place(parser, where);
     if (r == -ENOMEM)
         parser->r = r;

@@ -34,6 +34,7 @@ typedef struct NetworkConfig {
     char *ifname;          /* NULL: prefix and position. Named networks only */
     uint32_t set;          /* bit k: key k of the table in network-keys.c was given here */
     char *source;          /* "file:line" of the section, for messages; NULL for built-in */
+    KeyValueList places;   /* key -> "file:line" or "tag … of …" where it was set last, for messages */
 } NetworkConfig;
 
 typedef struct Config {
@@ -67,7 +68,7 @@ typedef struct Config {
     bool watch;
     usec_t release_cooldown;
     usec_t stale_grace;
-    KeyValueList places; /* "section.key" -> "file:line" where it was set last; for config_finish() */
+    KeyValueList places; /* of the other sections: "section.key" -> "file:line"; for config_finish() */
 } Config;
 
 /** config_new() - the built-in defaults; NULL when out of memory */
@@ -101,7 +102,7 @@ int config_notes(const Config *config, Buf *notes);
 
 /**
  * network_config_set() - set one key by its name in the file; also used for tags
- * @where: "file:line" or "tag multus-eks:mtu of instance i-…", for the message
+ * @where: "file:line" or "tag multus-eks:mtu of instance i-…", for messages; remembered in places
  *
  * Return: 0; -ENOENT for an unknown key and -EINVAL for a bad value, with a line appended to errors; -ENOMEM.
  */
@@ -114,6 +115,9 @@ void network_config_done(NetworkConfig *network);
 
 /** network_config_has() - whether the section set that key itself; an unknown key is a programming error */
 bool network_config_has(const NetworkConfig *network, const char *key);
+
+/** network_config_place() - where that key was set last, or the section itself; for messages */
+const char *network_config_place(const NetworkConfig *network, const char *key);
 
 /** network_config_merge() - upper, and from lower what upper does not set itself; 0 or -ENOMEM */
 int network_config_merge(const NetworkConfig *lower, const NetworkConfig *upper, NetworkConfig *ret);

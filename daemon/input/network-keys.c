@@ -69,6 +69,7 @@ void network_config_done(NetworkConfig *network)
     free(network->driver);
     free(network->ifname);
     free(network->source);
+    keyvalue_list_done(&network->places);
     *network = (NetworkConfig){0};
 }
 
@@ -96,7 +97,8 @@ int network_config_copy(const NetworkConfig *network, NetworkConfig *ret)
         keyvalue_list_copy(&network->interface_tags, &copy.interface_tags) < 0 ||
         copy_string(network->ifname_prefix, &copy.ifname_prefix) < 0 ||
         copy_string(network->driver, &copy.driver) < 0 || copy_string(network->ifname, &copy.ifname) < 0 ||
-        copy_string(network->source, &copy.source) < 0) {
+        copy_string(network->source, &copy.source) < 0 ||
+        keyvalue_list_copy(&network->places, &copy.places) < 0) {
         network_config_done(&copy);
         return -ENOMEM;
     }
@@ -113,12 +115,32 @@ bool network_config_has(const NetworkConfig *network, const char *key)
     return network->set & (UINT32_C(1) << (k - network_keys));
 }
 
-/* What the upper section did not set itself it gets from the lower one. */
-static int inherit(NetworkConfig *upper, const NetworkConfig *lower)
+const char *network_config_place(const NetworkConfig *network, const char *key)
+{
+    return keyvalue_list_get(&network->places, key) ?: network->source ?: "[network]";
+}
+
+/* With a value goes the word where it was set. */
+static int inherit_places(NetworkConfig *upper, const NetworkConfig *lower)
 {
     int r = 0;
 
-    if (!network_config_has(upper, "subnets"))
+    for (size_t i = 0; i < lower->places.n && r == 0; i++) {
+        const KeyValue *place = &lower->places.items[i];
+
+        if (!network_config_has(upper, place->key))
+            r = keyvalue_list_set(&upper->places, place->key, place->value);
+    }
+    return r;
+}
+
+/* What the upper section did not set itself it gets from the lower one. */
+static int inherit(NetworkConfig *upper, const NetworkConfig *lower)
+{
+    int r;
+
+    r = inherit_places(upper, lower);
+    if (r == 0 && !network_config_has(upper, "subnets"))
         r = strlist_copy(&lower->subnets, &upper->subnets);
     if (r == 0 && !network_config_has(upper, "security_groups"))
         r = strlist_copy(&lower->security_groups, &upper->security_groups);
@@ -201,6 +223,8 @@ int network_config_set(NetworkConfig *network, const char *key, const char *valu
     }
 
     r = key_assign(k, section, value, network, where, errors);
+    if (r == 0)
+        r = keyvalue_list_set(&network->places, k->name, where);
     if (r < 0)
         return r;
     network->set |= UINT32_C(1) << (k - network_keys);

@@ -54,6 +54,10 @@ typedef struct Candidate {
 /* A mistake for the list, as the return value: -EINVAL or -ENOMEM. */
 #define mistake(_draft, ...) (buf_printf((_draft)->errors, __VA_ARGS__) < 0 ? -ENOMEM : -EINVAL)
 
+/* The same of a key of a network, wherever that was set. */
+#define key_mistake(_draft, _network, _key, ...)                                                             \
+    (begin_mistake(_draft, _network, _key) < 0 ? -ENOMEM : mistake(_draft, __VA_ARGS__))
+
 static void desired_eni_done(DesiredEni *eni)
 {
     free(eni->network);
@@ -76,11 +80,11 @@ Desired *desired_free(Desired *desired)
     return mfree(desired);
 }
 
-/* Where a network's keys are from, for messages. */
-static const char *section_of(const NetworkConfig *network, char ret[static 128])
+/* A mistake's beginning: the file or the tag that the key is from, and the key. */
+static int begin_mistake(const Draft *draft, const NetworkConfig *network, const char *key)
 {
-    (void)snprintf(ret, 128, network->name ? "network %s" : "network", network->name);
-    return ret;
+    return buf_printf(draft->errors, "%s: network%s%s.%s: ", network_config_place(network, key),
+                      network->name ? " " : "", network->name ?: "", key);
 }
 
 static const Ec2Subnet *find_subnet(const Facts *facts, const char *id)
@@ -93,15 +97,13 @@ static const Ec2Subnet *find_subnet(const Facts *facts, const char *id)
 
 static int check_groups(const Draft *draft, const NetworkConfig *network, size_t n_subnets)
 {
-    char section[128];
     size_t n = network->security_groups.n;
 
     if (n <= 1 || n == n_subnets)
         return 0;
-    return mistake(draft,
-                   "%s.security_groups: %zu groups for %zu subnets; allowed: one for all, or as many as "
-                   "subnets\n",
-                   section_of(network, section), n, n_subnets);
+    return key_mistake(draft, network, "security_groups",
+                       "%zu groups for %zu subnets; allowed: one for all, or as many as subnets\n", n,
+                       n_subnets);
 }
 
 /* "nodegroup/i-…/eth1": who owns it, at a glance. */
@@ -143,8 +145,8 @@ static int add_tags(const Draft *draft, const NetworkConfig *network, DesiredEni
 
         /* Only the name is the user's to change: by the others we know the interface again. */
         if (keyvalue_list_get(&eni->tags, tag->key) && !streq(tag->key, TAG_NAME))
-            return mistake(draft, "network %s.interface_tags: the tag %s is not free to choose\n",
-                           eni->network, tag->key);
+            return key_mistake(draft, network, "interface_tags", "the tag %s is not free to choose\n",
+                               tag->key);
         r = keyvalue_list_set(&eni->tags, tag->key, tag->value);
     }
     return r;
@@ -152,7 +154,6 @@ static int add_tags(const Draft *draft, const NetworkConfig *network, DesiredEni
 
 static int decide_ifname(const Draft *draft, const NetworkConfig *network, DesiredEni *eni)
 {
-    char section[128];
     int n;
 
     if (network->ifname)
@@ -160,24 +161,24 @@ static int decide_ifname(const Draft *draft, const NetworkConfig *network, Desir
     else
         n = snprintf(eni->ifname, sizeof(eni->ifname), "%s%u", network->ifname_prefix, eni->position);
     if (n >= (int)sizeof(eni->ifname))
-        return mistake(draft, "%s.ifname: longer than 15 characters\n", section_of(network, section));
+        return key_mistake(draft, network, "ifname", "longer than 15 characters\n");
 
     for (size_t i = 0; i < draft->desired->n_enis; i++)
         if (streq(draft->desired->enis[i].ifname, eni->ifname))
-            return mistake(draft, "%s.ifname: %s is that of network %s too; set ifname in one of them\n",
-                           section_of(network, section), eni->ifname, draft->desired->enis[i].network);
+            return key_mistake(draft, network, "ifname",
+                               "%s is that of network %s too; set ifname in one of them\n", eni->ifname,
+                               draft->desired->enis[i].network);
     return 0;
 }
 
 static int decide_ipv6(const Draft *draft, const NetworkConfig *network, const Ec2Subnet *subnet, bool *ret)
 {
     bool has = in_prefix_is_set(&subnet->ipv6_cidr_block);
-    char section[128];
 
     if (network->ipv6 == IPV6_YES && !has)
-        return mistake(draft,
-                       "%s.ipv6: subnet %s has no IPv6 CIDR block; associate one, or set ipv6 = auto\n",
-                       section_of(network, section), subnet->subnet_id);
+        return key_mistake(draft, network, "ipv6",
+                           "subnet %s has no IPv6 CIDR block; associate one, or set ipv6 = auto\n",
+                           subnet->subnet_id);
     *ret = has && network->ipv6 != IPV6_NO;
     return 0;
 }
@@ -229,8 +230,8 @@ static int add_eni(const Draft *draft, const NetworkConfig *network, const Candi
     int r;
 
     if (desired->n_enis == CONFIG_NETWORK_MAX)
-        return mistake(draft, "network.subnets: more than %d interfaces; no instance type has as many\n",
-                       CONFIG_NETWORK_MAX);
+        return key_mistake(draft, network, "subnets",
+                           "more than %d interfaces; no instance type has as many\n", CONFIG_NETWORK_MAX);
     enis = reallocarray(desired->enis, desired->n_enis + 1, sizeof(*enis));
     if (!enis)
         return -ENOMEM;
@@ -250,13 +251,12 @@ static int require_subnet(const Draft *draft, const NetworkConfig *network, cons
                           const Ec2Subnet **ret)
 {
     const char *vpc = draft->facts->metadata->vpc_id;
-    char section[128];
 
     *ret = find_subnet(draft->facts, id);
     if (*ret)
         return 0;
-    return mistake(draft, "%s.subnets: %s is not a subnet of this node's VPC%s%s\n",
-                   section_of(network, section), id, vpc ? " " : "", vpc ? vpc : "");
+    return key_mistake(draft, network, "subnets", "%s is not a subnet of this node's VPC%s%s\n", id,
+                       vpc ? " " : "", vpc ?: "");
 }
 
 /* "subnet-a in eu-central-1a, subnet-b in eu-central-1b" */
@@ -273,12 +273,11 @@ static int list_zones(const Draft *draft, const StrList *subnets, Buf *ret)
 static int complain_of_zone(const Draft *draft, const NetworkConfig *network, const char *problem)
 {
     _cleanup_buf_ Buf zones = BUF_NULL;
-    char section[128];
 
     if (list_zones(draft, &network->subnets, &zones) < 0)
         return -ENOMEM;
-    return mistake(draft, "%s.subnets: %s in this node's zone %s (%s)\n", section_of(network, section),
-                   problem, draft->zone, zones.data);
+    return key_mistake(draft, network, "subnets", "%s in this node's zone %s (%s)\n", problem, draft->zone,
+                       zones.data);
 }
 
 static int note_other_zone(const Draft *draft, const Ec2Subnet *subnet)
@@ -298,14 +297,12 @@ static bool in_zone(const Draft *draft, const Ec2Subnet *subnet)
 static int add_named(const Draft *draft, const NetworkConfig *network, unsigned position)
 {
     Candidate chosen = {0};
-    char section[128];
     size_t n = 0;
     int r;
 
     if (network->subnets.n == 0)
-        return mistake(draft,
-                       "%s.subnets: none; name the candidates here or in [network], one for each zone\n",
-                       section_of(network, section));
+        return key_mistake(draft, network, "subnets",
+                           "none; name the candidates here or in [network], one for each zone\n");
     r = check_groups(draft, network, network->subnets.n);
     if (r < 0)
         return r;
@@ -347,7 +344,16 @@ static int compute_named(const Draft *draft)
     return bad ? -EINVAL : 0;
 }
 
-/* `subnets` of [network]: those in this zone, in order. */
+/* Whether the list names the i-th before, too. */
+static bool is_repeated(const StrList *list, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (streq(list->items[j], list->items[i]))
+            return true;
+    return false;
+}
+
+/* `subnets` of [network]: those in this zone, in order. What is to say of one that is not is said once. */
 static int compute_list(const Draft *draft)
 {
     const StrList *subnets = &draft->base.subnets;
@@ -360,8 +366,10 @@ static int compute_list(const Draft *draft)
     bad |= r < 0;
 
     for (size_t i = 0; i < subnets->n; i++) {
-        Candidate candidate = {.index = i};
+        Candidate candidate = {.index = i, .subnet = find_subnet(draft->facts, subnets->items[i])};
 
+        if (is_repeated(subnets, i) && (!candidate.subnet || !in_zone(draft, candidate.subnet)))
+            continue;
         r = require_subnet(draft, &draft->base, subnets->items[i], &candidate.subnet);
         if (r == 0 && !in_zone(draft, candidate.subnet))
             r = note_other_zone(draft, candidate.subnet);

@@ -112,10 +112,10 @@ def test_tag(region, daemon, policy, key, value):
     daemon.configure(settings(on_failure=policy, lifecycle_hook="none"))
     tag(region, key, value)
     verdict(daemon, policy, [])
-    told(daemon, "PLAN_IMPOSSIBLE", *([value] if key.endswith("subnets") else [key, INSTANCE]))
+    told(daemon, "PLAN_IMPOSSIBLE", f"tag {key} of instance {INSTANCE}", value)
     assert region.control.calls("CreateNetworkInterface") == []
     reply = ctl(region, "plan", "--config", daemon.config_path)
-    assert reply.returncode == 1
+    assert reply.returncode == 1 and f"tag {key} of instance {INSTANCE}" in reply.stderr
 
 
 def tag(region, key, value) -> None:

@@ -35,11 +35,11 @@ static const Row rows[] = {
     {"[network]\nsubnets = subnet-a1\nifname_prefix = net\n", {{0}}, "net1=subnet-a1"},
     {"[network]\nsubnets = subnet-b1, subnet-b2\n",
      {{0}},
-     "!network.subnets: none of them is in this node's zone eu-central-1a (subnet-b1 in eu-central-1b, "
-     "subnet-b2 in eu-central-1b)"},
+     "!test.conf:2: network.subnets: none of them is in this node's zone eu-central-1a (subnet-b1 in "
+     "eu-central-1b, subnet-b2 in eu-central-1b)"},
     {"[network]\nsubnets = subnet-a1, subnet-c1\n",
      {{0}},
-     "!network.subnets: subnet-c1 is not a subnet of this node's VPC vpc-1"},
+     "!test.conf:2: network.subnets: subnet-c1 is not a subnet of this node's VPC vpc-1"},
     {"[network]\nsubnets = subnet-a1,subnet-a1,subnet-a1,subnet-a1,subnet-a1,subnet-a1,subnet-a1,subnet-a1\n"
      " subnet-a1,subnet-a1,subnet-a1,subnet-a1,subnet-a1,subnet-a1,subnet-a1,subnet-a1\n",
      {{0}},
@@ -53,13 +53,14 @@ static const Row rows[] = {
      "eth1=subnet-a2/sg-2"},
     {"[network]\nsubnets = subnet-a1, subnet-a2\n",
      {{"instance", "multus-eks:security-groups", "sg-1,sg-2,sg-3"}},
-     "!network.security_groups: 3 groups for 2 subnets"},
+     "!tag multus-eks:security-groups of instance " VPC_INSTANCE
+     ": network.security_groups: 3 groups for 2 subnets"},
     /* IPv6 */
     {"[network]\nsubnets = subnet-a1, subnet-a2\nipv6 = no\n", {{0}}, "eth1=subnet-a1 eth2=subnet-a2"},
     {"[network]\nsubnets = subnet-a2\nipv6 = yes\n", {{0}}, "eth1=subnet-a2"},
     {"[network]\nsubnets = subnet-a2, subnet-a1\nipv6 = yes\n",
      {{0}},
-     "!network.ipv6: subnet subnet-a1 has no IPv6 CIDR block"},
+     "!test.conf:3: network.ipv6: subnet subnet-a1 has no IPv6 CIDR block"},
     /* precedence: file, group, instance */
     {"[network]\nsubnets = subnet-a1\n", {{"group", "multus-eks:subnets", "subnet-a2"}}, "eth1=subnet-a2"},
     {"[network]\nsubnets = subnet-a1\n",
@@ -76,6 +77,19 @@ static const Row rows[] = {
     {"",
      {{"instance", "multus-eks:mtu", "5"}, {"group", "multus-eks:ipv6", "perhaps"}},
      "!tag multus-eks:ipv6 of Auto Scaling group"},
+    /* a mistake is where the value is from that holds, whatever else was laid under it */
+    {"[network]\nsubnets = subnet-a1\n",
+     {{"group", "multus-eks:subnets", "subnet-c1"}, {"instance", TAG_ASG_NAME, "workers"}},
+     "!tag multus-eks:subnets of Auto Scaling group workers: network.subnets: subnet-c1 is not a subnet"},
+    {"[network]\nsubnets = subnet-a1\n",
+     {{"group", "multus-eks:subnets", "subnet-a2"}, {"instance", "multus-eks:subnets", "subnet-b1"}},
+     "!tag multus-eks:subnets of instance " VPC_INSTANCE ": network.subnets: none of them is in"},
+    {"[network oam]\nmtu = 1500\n",
+     {{"group", "multus-eks:subnets", "subnet-c1"}, {"instance", TAG_ASG_NAME, "workers"}},
+     "!tag multus-eks:subnets of Auto Scaling group workers: network oam.subnets: subnet-c1 is not"},
+    {"[network oam]\nsubnets = subnet-b1\n",
+     {{"instance", "multus-eks:subnets", "subnet-a1"}},
+     "!test.conf:2: network oam.subnets: none of them is in"},
     /* named networks are the whole list; their own keys are stronger than tags */
     {"[network oam]\nsubnets = subnet-b1, subnet-a1\n[network sig]\nsubnets = subnet-a2\nifname = sig0\n",
      {{"instance", "multus-eks:subnets", "subnet-a3"}, {"instance", "multus-eks:ifname-prefix", "net"}},
@@ -86,15 +100,18 @@ static const Row rows[] = {
     {"[network]\nsubnets = subnet-a1, subnet-b1\nsecurity_groups = sg-1, sg-2\n[network x]\n[network y]\n",
      {{0}},
      "eth1=subnet-a1/sg-1 eth2=subnet-a1/sg-1"},
-    {"[network oam]\nmtu = 1500\n", {{0}}, "!network oam.subnets: none; name the candidates"},
+    {"[network oam]\nmtu = 1500\n", {{0}}, "!test.conf:1: network oam.subnets: none; name the candidates"},
     {"[network oam]\nsubnets = subnet-b1\n",
      {{0}},
-     "!network oam.subnets: none of them is in this node's zone eu-central-1a (subnet-b1 in eu-central-1b)"},
-    {"[network oam]\nsubnets = subnet-a1, subnet-a2\n", {{0}}, "!network oam.subnets: more than one is in"},
+     "!test.conf:2: network oam.subnets: none of them is in this node's zone eu-central-1a (subnet-b1 in "
+     "eu-central-1b)"},
+    {"[network oam]\nsubnets = subnet-a1, subnet-a2\n",
+     {{0}},
+     "!test.conf:2: network oam.subnets: more than one is in"},
     /* which the file alone does not show */
     {"[network oam]\nsubnets = subnet-a1\n[network sig]\nsubnets = subnet-a2\nifname = net1\n",
      {{"instance", "multus-eks:ifname-prefix", "net"}},
-     "!network sig.ifname: net1 is that of network oam too"},
+     "!test.conf:5: network sig.ifname: net1 is that of network oam too"},
     /* discovery by tags of subnets */
     {"",
      {{"subnet-a3", "multus-eks:device-index", "2"},
@@ -159,6 +176,34 @@ static void test_rows(void **state)
         } else if (r != 0 || !streq(text.data, rows[i].expected)) {
             fail_msg("row %zu: %d, %s", i, r, r < 0 ? errors.data : text.data);
         }
+        vpc_done(&vpc);
+    }
+}
+
+/* A subnet may be listed several times, for as many interfaces; a word about it is said once. */
+static void test_said_once(void **state)
+{
+    static const struct {
+        const char *config;
+        int r;
+        const char *said;
+    } list[] = {
+        {"[network]\nsubnets = subnet-c1, subnet-a1, subnet-c1, subnet-c1\n", -EINVAL,
+         "test.conf:2: network.subnets: subnet-c1 is not a subnet of this node's VPC vpc-1\n"},
+        {"[network]\nsubnets = subnet-b1, subnet-a1, subnet-b1, subnet-a1\n", 0,
+         "subnet subnet-b1 is in eu-central-1b, this node in eu-central-1a: passed over\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+        _cleanup_(desired_freep) Desired *desired = NULL;
+        _cleanup_buf_ Buf said = BUF_NULL;
+        Vpc vpc;
+
+        vpc_init(&vpc, list[i].config);
+        assert_int_equal(desired_compute(&vpc.facts, &desired, &said, &said), list[i].r);
+        assert_string_equal(said.data, list[i].said);
+        assert_int_equal(desired ? desired->n_enis : 2, 2);
         vpc_done(&vpc);
     }
 }
@@ -287,11 +332,9 @@ static void test_kept(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_tags),
-        cmocka_unit_test(test_cluster_of_managed_group),
+        cmocka_unit_test(test_kept),      cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_said_once), cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_tags),      cmocka_unit_test(test_cluster_of_managed_group),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
