@@ -287,15 +287,30 @@ int set_name(const Key *key, const char *value, void *field, Buf *why)
     return replace_string(field, value);
 }
 
+/* Every region ends in "-" and a number, as eu-central-1 and us-gov-west-1 do; a zone has a letter behind. */
+static bool region_is_numbered(const char *value, size_t n)
+{
+    size_t digits = 0;
+
+    while (digits < n && isdigit((unsigned char)value[n - digits - 1]))
+        digits++;
+    return digits > 0 && n > digits + 1 && value[n - digits - 1] == '-' && value[0] != '-';
+}
+
 int set_auto_region(const Key *key, const char *value, void *field, Buf *why)
 {
+    size_t n = strlen(value);
+
     (void)key;
     if (streq(value, "auto"))
         return replace_string(field, NULL);
     /* It becomes part of a host name and of the signature's scope. */
-    if (value[0] == '\0' || strlen(value) > 32 ||
-        value[strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+    if (n == 0 || n > 32 || value[strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-")])
         return wrong(why, "\"%.64s\" is not a region", value);
+    if (islower((unsigned char)value[n - 1]) && region_is_numbered(value, n - 1))
+        return wrong(why, "\"%s\" is a zone, not a region", value);
+    if (!region_is_numbered(value, n))
+        return wrong(why, "\"%s\" is not a region", value);
     return replace_string(field, value);
 }
 

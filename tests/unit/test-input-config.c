@@ -166,6 +166,14 @@ static const struct {
     {"[aws]\nec2_endpoint = ec2.eu-central-1.amazonaws.com\n", "is not an http or https URL"},
     {"[aws]\nca_file = ca.pem\n", "is not an absolute path"},
     {"[aws]\nregion = Frankfurt\n", "\"Frankfurt\" is not a region"},
+    {"[aws]\nregion = eu-central-1a\n",
+     "f:2: aws.region: \"eu-central-1a\" is a zone, not a region; allowed: auto, or a region such as"},
+    {"[aws]\nregion = us-west-2-lax-1a\n", "\"us-west-2-lax-1a\" is a zone, not a region"},
+    {"[aws]\nregion = moon\n", "\"moon\" is not a region"},
+    {"[aws]\nregion = moon1\n", "\"moon1\" is not a region"},
+    {"[aws]\nregion = -1\n", "\"-1\" is not a region"},
+    {"[aws]\nregion = eu-central-\n", "\"eu-central-\" is not a region"},
+    {"[aws]\nregion =\n", "\"\" is not a region"},
     {"[discovery]\ntag_prefix = aws:\n", "nobody but AWS"},
     {"[discovery]\ntag_prefix =\n", "the value is empty"},
     {"[network]\nsubnets = subnet-a, vpc-b\n", "\"vpc-b\" is not an id of the form subnet-"},
@@ -250,6 +258,25 @@ static void test_names_apart(void **state)
         "[network a]\nifname = eth3\n[network b]\n",
         "[network a]\nifname = eth2\n[network b]\nifname_prefix = net\n",
         "[network]\nifname_prefix = net\n[network a]\nifname = eth2\n[network b]\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_buf_ Buf errors = BUF_NULL;
+
+        if (parse(texts[i], &config, &errors) < 0)
+            fail_msg("%s\ngave: %s", texts[i], errors.data);
+    }
+}
+
+/* Regions of every partition, and of one to come. */
+static void test_regions(void **state)
+{
+    static const char *const texts[] = {
+        "[aws]\nregion = eu-central-1\n",   "[aws]\nregion = us-gov-west-1\n",
+        "[aws]\nregion = cn-north-1\n",     "[aws]\nregion = us-iso-east-1\n",
+        "[aws]\nregion = eusc-de-east-1\n", "[aws]\nregion = ap-southeast-17\n",
     };
 
     (void)state;
@@ -564,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_empty_is_defaults),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_names_apart),
+        cmocka_unit_test(test_regions),
         cmocka_unit_test(test_places_of_two_files),
         cmocka_unit_test(test_notes),
         cmocka_unit_test(test_shipped),
