@@ -75,7 +75,7 @@ static const Key aws_keys[] = {
     {FIELD(ca_file), .set = set_empty_path, .allowed = "an absolute path, or nothing"},
     {FIELD(request_timeout), .set = set_duration, .min = 100 * USEC_PER_MSEC, .max = 10 * USEC_PER_MINUTE,
      .allowed = "100ms to 10min, such as 10s"},
-    {FIELD(proxy), .set = set_empty_url, .allowed = "a URL such as http://proxy.example:3128, or nothing"},
+    {FIELD(proxy), .set = set_proxy, .allowed = "a URL such as http://proxy.example:3128, or nothing"},
 };
 
 static const Key discovery_keys[] = {

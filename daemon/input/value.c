@@ -314,21 +314,68 @@ int set_auto_region(const Key *key, const char *value, void *field, Buf *why)
     return replace_string(field, value);
 }
 
-int set_url(const Key *key, const char *value, void *field, Buf *why)
+/* What follows the host of "host:8443" or "[fd00::1]:8443" is nothing, or a port. */
+static bool port_is_valid(const char *host, size_t n)
 {
-    const char *host = NULL;
+    const char *bracket = host[0] == '[' ? memchr(host, ']', n) : NULL;
+    const char *rest = bracket ? bracket + 1 : host, *end = host + n;
+    unsigned long port = 0;
 
-    (void)key;
+    if (!bracket)
+        rest += strcspn(host, ":/");
+    if (rest == end)
+        return true;
+    if (*rest != ':' || end - rest > 6)
+        return false;
+    for (const char *p = rest + 1; p < end; p++) {
+        if (!isdigit((unsigned char)*p))
+            return false;
+        port = port * 10 + (unsigned long)(*p - '0');
+    }
+    return port >= 1 && port <= UINT16_MAX;
+}
+
+/* "https://host:port/path". A login is kept out of the messages: they end up in the journal. */
+static int check_url(const char *value, bool may_log_in, Buf *why)
+{
+    const char *host = NULL, *at;
+    size_t n;
+
     if (strncmp(value, "http://", 7) == 0)
         host = value + 7;
     else if (strncmp(value, "https://", 8) == 0)
         host = value + 8;
-    if (!host || !(isalnum((unsigned char)host[0]) || host[0] == '['))
+    if (!host)
         return wrong(why, "\"%.64s\" is not an http or https URL", value);
     for (const char *p = host; *p; p++)
         if (!isgraph((unsigned char)*p))
             return wrong(why, "\"%.64s\" holds a character that no URL has", value);
-    return replace_string(field, value);
+    if (strpbrk(host, "?#"))
+        return wrong(why, "the URL has a query or a fragment");
+
+    n = strcspn(host, "/");
+    at = memrchr(host, '@', n);
+    if (at && !may_log_in)
+        return wrong(why, "the URL names a user");
+    if (at) {
+        n -= (size_t)(at + 1 - host);
+        host = at + 1;
+    }
+    if (!(isalnum((unsigned char)host[0]) || host[0] == '['))
+        return wrong(why, "the URL names no host");
+    if (!port_is_valid(host, n))
+        return wrong(why, "\"%.*s\" does not end in a port between 1 and 65535", (int)MIN(n, (size_t)64),
+                     host);
+    return 0;
+}
+
+int set_url(const Key *key, const char *value, void *field, Buf *why)
+{
+    int r;
+
+    (void)key;
+    r = check_url(value, false, why);
+    return r < 0 ? r : replace_string(field, value);
 }
 
 int set_auto_url(const Key *key, const char *value, void *field, Buf *why)
@@ -336,9 +383,15 @@ int set_auto_url(const Key *key, const char *value, void *field, Buf *why)
     return streq(value, "auto") ? replace_string(field, NULL) : set_url(key, value, field, why);
 }
 
-int set_empty_url(const Key *key, const char *value, void *field, Buf *why)
+int set_proxy(const Key *key, const char *value, void *field, Buf *why)
 {
-    return value[0] == '\0' ? replace_string(field, NULL) : set_url(key, value, field, why);
+    int r;
+
+    (void)key;
+    if (value[0] == '\0')
+        return replace_string(field, NULL);
+    r = check_url(value, true, why);
+    return r < 0 ? r : replace_string(field, value);
 }
 
 int set_empty_path(const Key *key, const char *value, void *field, Buf *why)

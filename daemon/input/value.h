@@ -57,7 +57,7 @@ int set_name(const Key *key, const char *value, void *field, Buf *why);         
 int set_auto_region(const Key *key, const char *value, void *field, Buf *why);   /* char *: auto is NULL */
 int set_url(const Key *key, const char *value, void *field, Buf *why);           /* char * */
 int set_auto_url(const Key *key, const char *value, void *field, Buf *why);      /* char *: auto is NULL */
-int set_empty_url(const Key *key, const char *value, void *field, Buf *why);     /* char *: empty is NULL */
+int set_proxy(const Key *key, const char *value, void *field, Buf *why);         /* char *: empty is NULL */
 int set_empty_path(const Key *key, const char *value, void *field, Buf *why);    /* char *: empty is NULL */
 int set_tag_prefix(const Key *key, const char *value, void *field, Buf *why);    /* char * */
 int set_ifname(const Key *key, const char *value, void *field, Buf *why);        /* char *, min..max long */

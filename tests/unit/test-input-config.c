@@ -164,6 +164,19 @@ static const struct {
     {"[daemon]\nlifecycle_hook =\n", "the value is empty"},
     {"[daemon]\nsweep_leaked = maybe\n", "allowed: yes, no"},
     {"[aws]\nec2_endpoint = ec2.eu-central-1.amazonaws.com\n", "is not an http or https URL"},
+    {"[aws]\nec2_endpoint = https://h:99999\n", "\"h:99999\" does not end in a port between 1 and 65535"},
+    {"[aws]\nec2_endpoint = https://h:0/path\n", "\"h:0\" does not end in a port"},
+    {"[aws]\nec2_endpoint = https://h:\n", "\"h:\" does not end in a port"},
+    {"[aws]\nec2_endpoint = https://h:443x\n", "\"h:443x\" does not end in a port"},
+    {"[aws]\nimds_endpoint = http://fd00:ec2::254\n", "does not end in a port"},
+    {"[aws]\nimds_endpoint = http://[fd00:ec2::254]80\n", "does not end in a port"},
+    {"[aws]\nec2_endpoint = https://h/path?q\n", "f:2: aws.ec2_endpoint: the URL has a query or a fragment"},
+    {"[aws]\nec2_endpoint = https://h#f\n", "the URL has a query or a fragment"},
+    {"[aws]\nec2_endpoint = http://user:pw@h\n", "f:2: aws.ec2_endpoint: the URL names a user; allowed"},
+    {"[aws]\nautoscaling_endpoint = http://@h\n", "the URL names a user"},
+    {"[aws]\nproxy = http://user:pw@h:99999\n", "\"h:99999\" does not end in a port"},
+    {"[aws]\nproxy = http://user:pw@\n", "f:2: aws.proxy: the URL names no host"},
+    {"[aws]\nec2_endpoint = https:///path\n", "the URL names no host"},
     {"[aws]\nca_file = ca.pem\n", "is not an absolute path"},
     {"[aws]\nregion = Frankfurt\n", "\"Frankfurt\" is not a region"},
     {"[aws]\nregion = eu-central-1a\n",
@@ -270,13 +283,20 @@ static void test_names_apart(void **state)
     }
 }
 
-/* Regions of every partition, and of one to come. */
-static void test_regions(void **state)
+/* Regions of every partition, and of one to come; URLs with all that they may have. */
+static void test_allowed(void **state)
 {
     static const char *const texts[] = {
-        "[aws]\nregion = eu-central-1\n",   "[aws]\nregion = us-gov-west-1\n",
-        "[aws]\nregion = cn-north-1\n",     "[aws]\nregion = us-iso-east-1\n",
-        "[aws]\nregion = eusc-de-east-1\n", "[aws]\nregion = ap-southeast-17\n",
+        "[aws]\nregion = eu-central-1\n",
+        "[aws]\nregion = us-gov-west-1\n",
+        "[aws]\nregion = cn-north-1\n",
+        "[aws]\nregion = us-iso-east-1\n",
+        "[aws]\nregion = eusc-de-east-1\n",
+        "[aws]\nregion = ap-southeast-17\n",
+        "[aws]\nec2_endpoint = https://h:65535/a@b:c\n",
+        "[aws]\nimds_endpoint = http://[fd00:ec2::254]\n",
+        "[aws]\nimds_endpoint = http://[fd00:ec2::254]:80/\n",
+        "[aws]\nproxy = http://user:p@w@proxy:3128\n",
     };
 
     (void)state;
@@ -591,7 +611,7 @@ int main(void)
         cmocka_unit_test(test_empty_is_defaults),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_names_apart),
-        cmocka_unit_test(test_regions),
+        cmocka_unit_test(test_allowed),
         cmocka_unit_test(test_places_of_two_files),
         cmocka_unit_test(test_notes),
         cmocka_unit_test(test_shipped),
