@@ -90,7 +90,8 @@ check_cloudformation() {
     [ $directory/node_modules/.package-lock.json -nt $directory/package-lock.json ] ||
         npm ci --prefix $directory --no-audit --no-fund || return
     node $directory/validate.js conf/nodegroup.yaml KeyName=key InterfaceTags=cnf=abc01 BootstrapArguments= \
-        MultusSubnets2=subnet-0aaaaaaaaaaaaaaa1 MultusSubnets3=subnet-0aaaaaaaaaaaaaaa2 AttachCniPolicy=false \
+        MultusSubnets2=subnet-0aaaaaaaaaaaaaaa1 MultusSubnets3=subnet-0aaaaaaaaaaaaaaa2 \
+        MultusSecurityGroups2=sg-01111111111111111 MultusSecurityGroups3=sg-02222222222222222 AttachCniPolicy=false \
         useIPsFromStartOfSubnet=false
 }
 

@@ -12,7 +12,7 @@ from ec2sim.scenario import default_scenario
 
 from fleet import PRIMARY_SUBNET, Fleet
 from template import Template
-from test_tags import A1, A2, A3, B1, B2, FILLERS, SG1, SG2, ZONE_B
+from test_tags import A1, A2, A3, B1, B2, FILLERS, SG1, SG2, SG3, ZONE_B
 
 TEMPLATE = Template("conf/nodegroup.yaml")
 TAG_VALUE_MAX = 256
@@ -107,12 +107,16 @@ def test_bootstrap_arguments_of_before(arguments):
 # -- tags ------------------------------------------------------------------
 
 def test_tags_fit():
-    """Ten ids fill a tag; the parameters' descriptions promise so."""
+    """Ten ids of subnets fill a tag, and twelve of groups; the parameters' descriptions promise so."""
     tags = group_tags(MultusSubnets=FILLERS[:10], MultusSubnets2=FILLERS[5:15])
     assert len(tags["multus-eks:subnets"]) <= TAG_VALUE_MAX
     assert tags["multus-eks:subnets.2"] == ",".join(FILLERS[5:15])
     assert "multus-eks:subnets.3" not in tags
     assert len(",".join(FILLERS[:11])) > TAG_VALUE_MAX
+    tags = group_tags(MultusSecurityGroups=[SG1] * 12, MultusSecurityGroups2=[SG2] * 10)
+    assert len(tags["multus-eks:security-groups"]) <= TAG_VALUE_MAX < len(",".join([SG1] * 13))
+    assert tags["multus-eks:security-groups.2"] == ",".join([SG2] * 10)
+    assert "multus-eks:security-groups.3" not in tags
 
 
 def test_tags_of_multus_stay_with_the_group():
@@ -133,6 +137,9 @@ GROUPS = {
     "pairwise": {"MultusSubnets": [A3, A1], "MultusSecurityGroups": [SG2, SG1]},
     "many": {"MultusSubnets": [A1, *FILLERS[:9]], "MultusSubnets2": [*FILLERS[9:], A2],
              "MultusSubnets3": [A3]},
+    "many-pairs": {"MultusSubnets": [A1, *FILLERS[:9]], "MultusSubnets2": [*FILLERS[9:], A2],
+                   "MultusSubnets3": [A3], "MultusSecurityGroups": [SG1, *[SG2] * 9],
+                   "MultusSecurityGroups2": [*[SG1] * 6, SG2], "MultusSecurityGroups3": [SG3]},
 }
 
 
@@ -192,6 +199,12 @@ def test_node_with_paired_groups(fleet):
 
 def test_node_of_many_subnets(fleet):
     assert [eni["subnet_id"] for eni in boot(fleet, "many")] == [A1, A2, A3]
+
+
+def test_node_of_many_pairs(fleet):
+    """More groups than a tag holds, each with its subnet."""
+    enis = boot(fleet, "many-pairs")
+    assert [(eni["subnet_id"], eni["groups"]) for eni in enis] == [(A1, [SG1]), (A2, [SG2]), (A3, [SG3])]
 
 
 # -- other ways to make nodes ----------------------------------------------
