@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #define FILE_SIZE_MAX ((size_t)1 << 20)
+#define TIMEOUT_TEXT  48
 #define IFNAME_TEXT   ((size_t)2 * IFNAMSIZ) /* a prefix and a place, which together may be too long */
 
 /* 0 and -EINVAL both mean that the next file may be read. */
@@ -187,26 +188,35 @@ static int check_subnets(const Config *config, const NetworkConfig *network, Buf
     return r < 0 ? r : -EINVAL;
 }
 
+/* "150s, the default": nobody finds in the file what is not there. */
+static const char *tell_timeout(usec_t timeout, const char *place, char ret[static TIMEOUT_TEXT])
+{
+    (void)snprintf(ret, TIMEOUT_TEXT, "%.12gs%s", (double)timeout / USEC_PER_SEC,
+                   place ? "" : ", the default");
+    return ret;
+}
+
 /* One of them at least was set: the defaults go together. */
 static int check_timeouts(const Config *config, Buf *errors)
 {
     const char *boot = keyvalue_list_get(&config->places, "daemon.boot_timeout");
     const char *attach = keyvalue_list_get(&config->places, "daemon.attach_timeout");
+    char other[TIMEOUT_TEXT];
     int r;
 
     if (config->boot_timeout >= config->attach_timeout)
         return 0;
     if (boot)
         r = buf_printf(errors,
-                       "%s: daemon.boot_timeout: shorter than daemon.attach_timeout, which could then never "
-                       "pass; allowed: at least attach_timeout\n",
-                       boot);
+                       "%s: daemon.boot_timeout: shorter than daemon.attach_timeout (%s), which could then "
+                       "never pass; allowed: at least attach_timeout\n",
+                       boot, tell_timeout(config->attach_timeout, attach, other));
     else
         r = buf_printf(
             errors,
-            "%s: daemon.attach_timeout: longer than daemon.boot_timeout, so that it could never pass; "
+            "%s: daemon.attach_timeout: longer than daemon.boot_timeout (%s), so that it could never pass; "
             "allowed: at most boot_timeout\n",
-            attach ?: "[daemon]");
+            attach ?: "[daemon]", tell_timeout(config->boot_timeout, boot, other));
     return r < 0 ? r : -EINVAL;
 }
 
