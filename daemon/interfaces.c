@@ -93,7 +93,8 @@ bool interface_is_settled(const Interface *interface, const char **ret_waiting)
         return false;
     }
     if (!interface->link || !link_is_ready(interface->link)) {
-        *ret_waiting = interface->link ? link_state_to_string(link_state(interface->link)) : "its device";
+        *ret_waiting =
+            link_state_describe(interface->link ? link_state(interface->link) : LINK_STATE_WAITING);
         return false;
     }
     return true;

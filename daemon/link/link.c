@@ -724,3 +724,13 @@ const char *link_state_to_string(LinkState state)
 {
     return state_names[state];
 }
+
+const char *link_state_describe(LinkState state)
+{
+    static const char *const texts[N_LINK_STATES] = {
+        [LINK_STATE_WAITING] = "waiting for its device",
+        [LINK_STATE_UDEV] = "waiting for udev",
+    };
+
+    return texts[state] ?: state_names[state];
+}

@@ -81,6 +81,9 @@ LinkState link_state(const Link *link);
 /** link_state_to_string() - "waiting" … */
 const char *link_state_to_string(LinkState state);
 
+/** link_state_describe() - the same for people: "waiting for its device" … */
+const char *link_state_describe(LinkState state);
+
 /** link_is_ready() - up, bound to its driver, or with a pod */
 bool link_is_ready(const Link *link);
 

@@ -185,12 +185,29 @@ static void test_new_ones_are_whole(void **state)
     (void)reconcile_free(manager.reconcile);
 }
 
+/* Attached, and no device: said in words, with and without a link. The state keeps its name. */
+static void test_waits_for_its_device(void **state)
+{
+    Fixture *fixture = *state;
+    const char *waiting = NULL, *unlinked = NULL;
+    Interface copy = fixture->interface;
+
+    assert_false(interface_is_settled(&fixture->interface, &waiting));
+    assert_string_equal(waiting, "waiting for its device");
+    copy.link = NULL;
+    assert_false(interface_is_settled(&copy, &unlinked));
+    assert_string_equal(unlinked, waiting);
+    assert_string_equal(link_state_describe(LINK_STATE_CONFIGURING), "configuring");
+    assert_string_equal(link_state_to_string(link_state(fixture->interface.link)), "waiting");
+}
+
 int main(void)
 {
 #define TEST(_test) cmocka_unit_test_setup_teardown(_test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_failed_in_boot),    TEST(test_late_in_boot),   TEST(test_gone_in_boot),
-        TEST(test_gone_but_attached), TEST(test_after_the_boot), TEST(test_new_ones_are_whole),
+        TEST(test_failed_in_boot),       TEST(test_late_in_boot),   TEST(test_gone_in_boot),
+        TEST(test_gone_but_attached),    TEST(test_after_the_boot), TEST(test_new_ones_are_whole),
+        TEST(test_waits_for_its_device),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
