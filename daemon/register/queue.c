@@ -249,9 +249,9 @@ void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *
     call_fields_put(&call, &fields[3]);
     if (address)
         (void)in_addr_format(address, text);
-    log_full(level, error->error, id, fields, ARRAY_SIZE(fields), "%s of %s on %s failed: %s: %s%s%s",
-             error->action, address ? text : "several addresses", queue->interface->ifname,
-             error->code[0] ? error->code : "no reply", error->message, hint ? "; " : "", hint ? hint : "");
+    log_full(level, error->error, id, fields, ARRAY_SIZE(fields), "%s of %s on %s failed: %s%s%s%s%s",
+             error->action, address ? text : "several addresses", queue->interface->ifname, error->code,
+             error->code[0] ? ": " : "", error->message, hint ? "; " : "", hint ?: "");
 }
 
 /* ------------------------------------------------------------------ assigning */

@@ -6,7 +6,9 @@
 
 #include "lib/fake-aws/registry.h"
 #include "util/log.h"
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* ------------------------------------------------------------------ registering */
 
@@ -513,6 +515,51 @@ static void test_heir(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* What the log says while a registration's call fails: with EC2's code, or without any reply. */
+static void log_of_failure(const char *code, const char *message, char ret[static 512])
+{
+    int fds[2], saved = dup(STDERR_FILENO);
+    Asked asked = {0};
+    Fixture f;
+    ssize_t n;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put(&f, &asked, "10.0.1.20", "pod-a");
+    settle(&f);
+    assert_true(saved >= 0);
+    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_true(dup2(fds[1], STDERR_FILENO) >= 0);
+    log_set_max_level(LOG_WARNING);
+    if (code)
+        fail_call(&f, ASSIGN, code, message);
+    else
+        fake_call_fail_errno(fake_aws_pending(f.cloud.aws, ASSIGN), -ECONNRESET, message);
+    log_set_max_level(LOG_CRIT);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    n = read(fds[0], ret, 511);
+    ret[MAX(n, 0)] = '\0';
+    (void)close(saved);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    settle(&f);
+    fixture_done(&f);
+}
+
+static void test_said_of_refusals(void **unused _unused_)
+{
+    char text[512];
+
+    log_of_failure(NULL, "no reply from ec2.test: reset", text);
+    assert_string_equal(text,
+                        "warning: AssignPrivateIpAddresses of 10.0.1.20 on eth1 failed: no reply from "
+                        "ec2.test: reset\n");
+    log_of_failure("Blocked", "no", text);
+    assert_string_equal(text,
+                        "warning: AssignPrivateIpAddresses of 10.0.1.20 on eth1 failed: Blocked: no; AWS has "
+                        "blocked the account; contact AWS Support\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_limit_of_ec2),
         cmocka_unit_test(test_move_within_node),
         cmocka_unit_test(test_heir),
+        cmocka_unit_test(test_said_of_refusals),
     };
 
     log_set_max_level(LOG_CRIT);
