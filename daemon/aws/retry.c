@@ -115,13 +115,13 @@ static const ErrorRow error_rows[] = {
 
     /* Permissions. */
     {"UnauthorizedOperation", AWS_ERROR_DENIED,
-     "the node's role lacks the permission; attach a policy that allows this action to the role, and check "
+     "the node's role lacks the permission; give it the policy that 'multus-eksctl policy' prints, and check "
      "service control policies"},
     {"AccessDenied", AWS_ERROR_DENIED,
-     "the node's role lacks the permission; attach a policy that allows this action to the role, and check "
+     "the node's role lacks the permission; give it the policy that 'multus-eksctl policy' prints, and check "
      "service control policies"},
     {"AccessDeniedException", AWS_ERROR_DENIED,
-     "the node's role lacks the permission; attach a policy that allows this action to the role, and check "
+     "the node's role lacks the permission; give it the policy that 'multus-eksctl policy' prints, and check "
      "service control policies"},
 
     /* What only a person can mend. */

@@ -54,6 +54,7 @@ static void test_classes(void **state)
 
 static void test_hints(void **state)
 {
+    static const char *const denied[] = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"};
     static const char *const codes[] = {
         "UnauthorizedOperation", "AttachmentLimitExceeded",       "InsufficientFreeAddressesInSubnet",
         "OptInRequired",         "NetworkInterfaceLimitExceeded", "InvalidSubnetID.NotFound",
@@ -64,6 +65,8 @@ static void test_hints(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         assert_non_null(aws_error_hint(codes[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(denied); i++)
+        assert_non_null(strstr(aws_error_hint(denied[i]), "multus-eksctl policy"));
     assert_null(aws_error_hint(""));
     assert_null(aws_error_hint("NeverHeardOf"));
 }
