@@ -266,7 +266,10 @@ static int open_server(Serve *serve, int fd_take)
     options.n_routes = ARRAY_SIZE(routes);
     options.userdata = manager;
     if (peer_group_by_name(manager->config->socket_group, &options.group) < 0)
-        log_notice("There is no group %s: the socket serves root alone", manager->config->socket_group);
+        log_notice(
+            "There is no group %s: the socket serves root alone. Run systemd-sysusers, or name another in "
+            "[registration] socket_group; then restart multus-eksd.socket and multus-eksd",
+            manager->config->socket_group);
     else
         check_socket_group(manager->config->socket_group, options.group, fd_take);
     return server_new(&serve->server, manager->event, fd_take, &options);

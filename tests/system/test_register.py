@@ -256,6 +256,14 @@ def test_peer_of_the_group_and_too_fast(pods):
         assert node.owners() == {A: "pod", B: "root"}
 
 
+def test_no_such_group(pods):
+    """Nothing is served but root, and it is said what makes the group."""
+    with Registering(pods, socket_group="no-such-group") as node:
+        [said_so] = [e["MESSAGE"] for e in node.daemon.log() if "no-such-group" in e["MESSAGE"]]
+        assert "systemd-sysusers" in said_so and "socket_group" in said_so
+        assert node.put(A).status == 200
+
+
 @pytest.mark.parametrize("address", ["10.0.10.0", "10.0.10.1", "10.0.10.2", "10.0.10.3", "10.0.10.255",
                                      "2001:db8:e2c:10::", "2001:db8:e2c:10::3",
                                      "2001:db8:e2c:10:ffff:ffff:ffff:ffff"])
