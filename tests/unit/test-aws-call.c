@@ -354,7 +354,7 @@ static void test_give_up(void **state)
 /* What was refused for the rate may ask for something else when it goes out again; not what may be done. */
 static void test_amend(void **state)
 {
-    static const struct {
+    const struct {
         FakeReply reply;
         unsigned n_amended;
         const char *asked;
