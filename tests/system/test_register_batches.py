@@ -315,7 +315,7 @@ def test_throttled_move_goes_on_beside(pods, node):
 
 @pytest.mark.parametrize("do", ["throttle", "503", "500"])
 def test_unassign_gives_way(node, do):
-    """EC2 does not unassign what was given back: others are registered, and it is, should it be wanted again."""
+    """EC2 does not unassign what was given back: others are registered, and so is it, if wanted again."""
     assert node.put(A).status == 200
     node.control.faults({"action": UNASSIGN, "n": 0, "do": do})
     assert node.delete(A).status == 200

@@ -259,14 +259,14 @@ static void test_timeout(void **state)
 }
 
 /* libcurl's, too: a name server that does not answer. */
-static sem_t answers, has_answered;
+static sem_t may_answer, has_answered;
 
 int getaddrinfo(const char *node _unused_, const char *service _unused_,
                 const struct addrinfo *hints _unused_, struct addrinfo **ret _unused_)
 {
     const struct timespec until = {.tv_sec = time(NULL) + 10};
 
-    (void)sem_timedwait(&answers, &until);
+    (void)sem_timedwait(&may_answer, &until);
     (void)sem_post(&has_answered);
     return EAI_AGAIN;
 }
@@ -295,7 +295,7 @@ static void test_dead_name_server(void **state)
     Answer answer = {0}, unwanted = {0};
     int n = -1;
 
-    assert_int_equal(sem_init(&answers, 0, 0), 0);
+    assert_int_equal(sem_init(&may_answer, 0, 0), 0);
     assert_int_equal(sem_init(&has_answered, 0, 0), 0);
     assert_int_equal(http_perform(fixture->http, &request, on_answer, &answer, &answer.slot), 0);
     fake_run_until(fixture->event, &answer.done);
@@ -310,7 +310,7 @@ static void test_dead_name_server(void **state)
     assert_int_equal(sem_getvalue(&has_answered, &n), 0);
     assert_int_equal(n, 0);
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(sem_post(&answers), 0);
+        assert_int_equal(sem_post(&may_answer), 0);
     while (n_threads() > 1)
         assert_int_equal(usleep(1000), 0);
 }
