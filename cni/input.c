@@ -175,30 +175,67 @@ static int parse_network(Input *input, CniError *ret_error)
     return 0;
 }
 
-static int parse_own_keys(Input *input, CniError *ret_error)
+static int parse_socket(Input *input, CniError *ret_error)
+{
+    const char *path = CLIENT_SOCKET;
+
+    if (get_text(input->config, "socket", &path, ret_error) < 0)
+        return -EPROTO;
+    if (path[0] != '/' || strlen(path) >= sizeof((struct sockaddr_un){0}.sun_path))
+        return cni_error(ret_error, CNI_CODE_CONFIG, "\"socket\" is not the absolute path of a socket");
+    input->socket_path = path;
+    return 0;
+}
+
+static int parse_master(Input *input, CniError *ret_error)
+{
+    const char *master = NULL;
+
+    if (get_text(input->config, "master", &master, ret_error) < 0)
+        return -EPROTO;
+    if (master && (!master[0] || strlen(master) > MASTER_MAX))
+        return cni_error(ret_error, CNI_CODE_CONFIG,
+                         "\"master\" is not the name of an interface or network, or an ENI id");
+    input->master = master;
+    return 0;
+}
+
+static int parse_timeout(Input *input, CniError *ret_error)
 {
     const json_t *timeout = json_object_get(input->config, "timeout");
     double seconds = json_number_value(timeout);
 
-    input->timeout = TIMEOUT_DEFAULT;
-    input->socket_path = CLIENT_SOCKET;
-    if (get_text(input->config, "socket", &input->socket_path, ret_error) < 0 ||
-        get_text(input->config, "master", &input->master, ret_error) < 0)
-        return -EPROTO;
-    if (input->socket_path[0] != '/' ||
-        strlen(input->socket_path) >= sizeof((struct sockaddr_un){0}.sun_path))
-        return cni_error(ret_error, CNI_CODE_CONFIG, "\"socket\" is not the absolute path of a socket");
-    if (input->master && (!input->master[0] || strlen(input->master) > MASTER_MAX))
-        return cni_error(ret_error, CNI_CODE_CONFIG,
-                         "\"master\" is not the name of an interface or network, or an ENI id");
     if (!timeout || json_is_null(timeout))
         return 0;
-
     /* Said this way round a value that is not a number, which is 0, is out of range, too. */
     if (!(seconds >= 0.001 && seconds <= TIMEOUT_MAX))
         return cni_error(ret_error, CNI_CODE_CONFIG, "\"timeout\" is not a number of seconds up to %d",
                          TIMEOUT_MAX);
     input->timeout = (usec_t)(seconds * (double)USEC_PER_SEC);
+    return 0;
+}
+
+/*
+ * DEL takes the default for what is wrong: it must not fail where ADD did, for the runtime ends the DEL of
+ * a list at the first plugin that fails, and the addresses of those before it in the list would leak.
+ */
+static int parse_own_keys(Input *input, CniError *ret_error)
+{
+    static int (*const parsers[])(Input *, CniError *) = {parse_socket, parse_master, parse_timeout};
+
+    input->timeout = TIMEOUT_DEFAULT;
+    input->socket_path = CLIENT_SOCKET;
+    for (size_t i = 0; i < ARRAY_SIZE(parsers); i++) {
+        CniError error;
+
+        if (parsers[i](input, &error) == 0)
+            continue;
+        if (input->command != CNI_COMMAND_DEL) {
+            *ret_error = error;
+            return -EPROTO;
+        }
+        cni_error_add(&input->overlooked, "%s.", error.message);
+    }
     return 0;
 }
 

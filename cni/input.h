@@ -49,7 +49,8 @@ typedef struct Input {
     InAddr addresses[INPUT_ADDRESSES_MAX]; /* of prevResult, on CNI_IFNAME; each once */
     size_t n_addresses;
     char owner[INPUT_OWNER_MAX +
-               1]; /* "cni:<network>/<container>/<interface>"; with GC only "cni:<network>/" */
+               1];       /* "cni:<network>/<container>/<interface>"; with GC only "cni:<network>/" */
+    CniError overlooked; /* with DEL: what of the configuration is wrong and not used, as details */
 } Input;
 
 #define INPUT_NULL ((Input){0})
@@ -60,7 +61,8 @@ typedef struct Input {
  * @environment: must outlive *ret
  * @ret: released by input_done(); written on success only
  *
- * Keys that are not ours are left alone. Return: 0; or -EPROTO with *ret_error filled in.
+ * Keys that are not ours are left alone. With DEL ours have their default where they are wrong, which
+ * ret->overlooked says. Return: 0; or -EPROTO with *ret_error filled in.
  */
 int input_parse(const char *text, size_t n, const InputEnvironment *environment, Input *ret,
                 CniError *ret_error);

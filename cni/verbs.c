@@ -169,6 +169,8 @@ static int run_release(Client *client, const Input *input, CniError *ret_error)
     _cleanup_json_ json_t *document = NULL;
     bool absent;
 
+    if (input->overlooked.details[0])
+        fprintf(stderr, "multus-eks-ip: overlooked for %s: %s\n", input->owner, input->overlooked.details);
     if (get_addresses(client, input, deadline, &document, &absent, ret_error) < 0) {
         if (!absent || input->command != CNI_COMMAND_DEL)
             return -EPROTO;

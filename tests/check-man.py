@@ -159,8 +159,11 @@ def check_daemon():
 
 def check_plugin():
     heads = sections("multus-eks-ip.8", "Sh")
-    own = re.search(r"^static int parse_own_keys.*?^}", read("cni/input.c"), re.S | re.M)[0]
-    keys = set(re.findall(r'input->config, "(\w+)"', own))
+    source = read("cni/input.c")
+    own = re.search(r"^static int parse_own_keys.*? parsers\[\].*?{(.*?)};", source, re.S | re.M)[1]
+    keys = {key for name in own.split(", ")
+            for key in re.findall(r'input->config, "(\w+)"',
+                                  re.search(rf"^static int {name}\(.*?^}}", source, re.S | re.M)[0])}
     yield from compare("key", keys, re.findall(r"^\.It Ic (\w+)$", heads["CONFIGURATION"], re.M))
     yield from compare("command", set(re.findall(r'= \{"([A-Z]+)"', read("cni/input.c"))),
                        re.findall(r"^\.It Cm ([A-Z]+)$", heads["COMMANDS"], re.M))

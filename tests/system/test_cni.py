@@ -222,6 +222,20 @@ def test_del_with_a_result_that_add_refuses(daemon, previous):
     assert daemon.methods() == ["GET", "DELETE", "DELETE"]
 
 
+@pytest.mark.parametrize("change", [{"timeout": "30"}, {"timeout": 0}, {"master": 1}, {"master": ""}],
+                         ids=str)
+def test_del_with_keys_that_add_refuses(daemon, change):
+    """A runtime ends with the first plugin of a list that fails: those before would leak their addresses."""
+    fill(daemon)
+    config = {**config_of(daemon), **change}
+    assert failure("ADD", config).code == 7
+    process = subprocess.run([PLUGIN], input=json.dumps(config), capture_output=True, text=True, check=True,
+                             env={**ENVIRONMENT, "CNI_COMMAND": "DEL"})
+    assert process.stdout == ""
+    assert next(iter(change)) in process.stderr
+    assert OWNER not in daemon.owners().values()
+
+
 def test_del_leaves_what_another_pod_took_over(daemon):
     """It is told that this pod would not have it again; whose it is, is its affair."""
     for i in (7, 8):

@@ -134,6 +134,43 @@ static void test_del(void **state)
     }
 }
 
+/* DEL takes the default of a key that is wrong, and says so. */
+static void test_del_with_wrong_keys(void **state)
+{
+    static const struct {
+        const char *keys;
+        const char *socket_path;
+        usec_t timeout;
+        const char *overlooked;
+    } rows[] = {
+        {"\"timeout\":\"30\",\"socket\":\"/x\"", "/x", 30 * USEC_PER_SEC, "timeout"},
+        {"\"timeout\":0", "/run/multus-eks/multus-eks.sock", 30 * USEC_PER_SEC, "timeout"},
+        {"\"socket\":\"rel\",\"timeout\":2", "/run/multus-eks/multus-eks.sock", 2 * USEC_PER_SEC, "socket"},
+        {"\"socket\":[]", "/run/multus-eks/multus-eks.sock", 30 * USEC_PER_SEC, "socket"},
+        {"\"master\":1,\"socket\":\"/x\"", "/x", 30 * USEC_PER_SEC, "master"},
+        {"\"master\":\"\",\"timeout\":2", "/run/multus-eks/multus-eks.sock", 2 * USEC_PER_SEC, "master"},
+        {"\"master\":\"eth1\"", "/run/multus-eks/multus-eks.sock", 30 * USEC_PER_SEC, NULL},
+    };
+    InputEnvironment del = environment;
+    CniError error;
+
+    (void)state;
+    del.command = "DEL";
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_input_ Input input = INPUT_NULL;
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), HEAD "%s}", rows[i].keys);
+        assert_int_equal(parse(text, &del, &input, &error), 0);
+        assert_string_equal(input.socket_path, rows[i].socket_path);
+        assert_true(input.timeout == rows[i].timeout);
+        if (rows[i].overlooked)
+            assert_non_null(strstr(input.overlooked.details, rows[i].overlooked));
+        else
+            assert_string_equal(input.overlooked.details, "");
+    }
+}
+
 /* VERSION is answered in the version of the asker, where that is known. */
 static void test_version(void **state)
 {
@@ -202,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_left_over),
         cmocka_unit_test(test_del),
+        cmocka_unit_test(test_del_with_wrong_keys),
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_none_valid),
         cmocka_unit_test(test_error_details_are_cut_off),
