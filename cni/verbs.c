@@ -403,7 +403,12 @@ static int run_status(Client *client, const Input *input, CniError *ret_error)
         ret_error->code = CNI_CODE_UNAVAILABLE;
         return -EPROTO;
     }
-    if (reply.status == 200 && json_is_true(json_object_get(reply.document, "ready")))
+    if (reply.status != 200) {
+        (void)refused(input->socket_path, reply.status, reply.document, ret_error);
+        ret_error->code = CNI_CODE_UNAVAILABLE;
+        return -EPROTO;
+    }
+    if (json_is_true(json_object_get(reply.document, "ready")))
         return judge_master(input, reply.document, ret_error);
     phase = json_string_value(json_object_get(reply.document, "phase"));
     return cni_error(ret_error, CNI_CODE_UNAVAILABLE, "%s: the node's interfaces are not ready (%.64s)",

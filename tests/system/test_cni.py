@@ -372,6 +372,14 @@ def test_status(daemon, tmp_path):
     assert failure("STATUS", {**config, "socket": str(tmp_path / "absent")}).code == 50
 
 
+def test_status_that_is_refused(daemon):
+    """The daemon's reason is told, not what a status would have said."""
+    daemon.everything = 403, error("forbidden", "only root may")
+    raised = failure("STATUS", {"cniVersion": "1.1.0", "name": "oam", "socket": daemon.path})
+    assert (raised.code, raised.message) == (50, f"{daemon.path}: only root may (HTTP 403)")
+    assert raised.details == "code forbidden"
+
+
 @pytest.mark.parametrize("master, works", [
     ("eth1", True), ("oam", True), ("eni-0a", True),         # up
     ("eth2", False), ("eni-0b", False), ("media", True),     # failed; another one of its network is up
