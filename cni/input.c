@@ -389,6 +389,12 @@ static int parse_config(const char *text, size_t n, Input *input, CniError *ret_
 
     /* A NUL in a string of somebody else's is passed on like everything of theirs. */
     input->config = json_loadb(text ? text : "", n, JSON_ALLOW_NUL, &error);
+    /* DEL hands nothing on: to it an integer beyond 63 bits may be the double that is next to it. */
+    if (!input->config && input->command == CNI_COMMAND_DEL &&
+        json_error_code(&error) == json_error_numeric_overflow) {
+        cni_error_add(&input->overlooked, "line %d: %s.", error.line, error.text);
+        input->config = json_loadb(text, n, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+    }
     if (!input->config)
         return cni_error(ret_error, CNI_CODE_DECODE, "the configuration is not JSON: line %d: %s", error.line,
                          error.text);
@@ -400,7 +406,7 @@ static int parse_config(const char *text, size_t n, Input *input, CniError *ret_
 /* VERSION asks what is supported: whatever version the asker has is fine, and so is none. */
 static void parse_asker(const char *text, size_t n, Input *input)
 {
-    input->config = json_loadb(text ? text : "", n, JSON_ALLOW_NUL, NULL);
+    input->config = json_loadb(text ? text : "", n, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
     input->version = input_version_of(input->config);
 }
 

@@ -120,7 +120,8 @@ int main(void)
 
     /* The configuration may be what is wrong, so its version is looked for once more. */
     if (error.code) {
-        config = json_loadb(text.data ? text.data : "", MIN(text.n, INPUT_MAX), 0, NULL);
+        config = json_loadb(text.data ? text.data : "", MIN(text.n, INPUT_MAX),
+                            JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
         print_error(&error, input_version_of(config));
         json_decref(config);
     }

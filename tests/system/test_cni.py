@@ -458,6 +458,16 @@ def test_wrong_json(text, code):
     assert (raised.code, raised.result["cniVersion"]) == (code, "1.1.0")
 
 
+def test_long_number(daemon):
+    """It cannot be handed on as it came; the error is in the version of the configuration."""
+    config = {**config_of(daemon, "10.0.1.7/24"), "future": [1 << 64, "\0"]}
+    raised = failure("ADD", config)
+    assert (raised.code, raised.result["cniVersion"], daemon.requests) == (6, "1.0.0", [])
+    daemon.addresses["10.0.1.7"] = {"owner": OWNER, "interface": "eth1"}
+    assert invoke("DEL", config, ENVIRONMENT) is None
+    assert daemon.addresses == {}
+
+
 @pytest.mark.parametrize("environment", [
     {"CNI_COMMAND": "UPDATE"}, {"CNI_COMMAND": ""}, {"CNI_CONTAINERID": ""}, {"CNI_CONTAINERID": "a/b"},
     {"CNI_IFNAME": ""}, {"CNI_IFNAME": "x" * 16}, {"CNI_IFNAME": "a b"}, {"CNI_IFNAME": ".."},

@@ -171,6 +171,29 @@ static void test_del_with_wrong_keys(void **state)
     }
 }
 
+/* A number that is no 64-bit integer is JSON all the same: DEL does with it what it can. */
+static void test_del_with_a_long_number(void **state)
+{
+    static const char text[] = HEAD
+        "\"timeout\":2,\"prevResult\":{\"ips\":[{\"address\":\"10.0.1.7/24\"}],\"x\":18446744073709551615}}";
+    static const char mistake[] = HEAD "\"x\":18446744073709551615,\"y\":}";
+    InputEnvironment changed = environment;
+    _cleanup_input_ Input input = INPUT_NULL;
+    CniError error;
+
+    (void)state;
+    assert_true(parse(text, &changed, &input, &error) < 0);
+    assert_int_equal(error.code, CNI_CODE_DECODE);
+    changed.command = "DEL";
+    assert_true(parse(mistake, &changed, &input, &error) < 0);
+    assert_int_equal(error.code, CNI_CODE_DECODE);
+    assert_int_equal(parse(text, &changed, &input, &error), 0);
+    assert_string_equal(input.owner, "cni:oam/c0ffee/net1");
+    assert_true(input.timeout == 2 * USEC_PER_SEC);
+    assert_true(input_has_address(&input, "10.0.1.7"));
+    assert_non_null(strstr(input.overlooked.details, "integer"));
+}
+
 /* VERSION is answered in the version of the asker, where that is known. */
 static void test_version(void **state)
 {
@@ -180,6 +203,7 @@ static void test_version(void **state)
     } rows[] = {
         {"{\"cniVersion\":\"0.3.0\"}", "0.3.0"},
         {"{\"cniVersion\":\"1.0.0\"}", "1.0.0"},
+        {"{\"cniVersion\":\"1.0.0\",\"x\":18446744073709551615}", "1.0.0"},
         {"{\"cniVersion\":\"1.1.0\"}", "1.1.0"},
         {"{\"cniVersion\":\"0.2.0\"}", "1.1.0"},
         {"{\"cniVersion\":1}", "1.1.0"},
@@ -240,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_left_over),
         cmocka_unit_test(test_del),
         cmocka_unit_test(test_del_with_wrong_keys),
+        cmocka_unit_test(test_del_with_a_long_number),
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_none_valid),
         cmocka_unit_test(test_error_details_are_cut_off),
