@@ -3,6 +3,7 @@
 
 import json
 import os
+import pty
 import re
 import subprocess
 
@@ -168,7 +169,7 @@ def offered(*arguments, first) -> set:
 def test_completion_knows_all_that_help_does():
     commands = offered(first=r"[a-z][a-z-]*")
     assert complete("multus-eksctl", "") == commands | {"--help", "--version"}
-    for command in commands - {"check-config"}:  # which takes a file
+    for command in commands:
         assert complete("multus-eksctl", command, "--") == offered(command, first=r"--[a-z-]+"), command
 
 
@@ -195,3 +196,63 @@ def test_completion_of_interfaces(daemon):
     daemon.status["error"] = "eth3 is missing"
     assert complete_asking("register", "--socket", daemon.path, "--interface", "") == {"eth1", "eth2"}
     assert complete_asking("register", "--socket", "/nonexistent", "--interface", "") == set()
+
+
+def typed(text, cwd, breaks=None) -> str:
+    """The line of an interactive bash after @text, whose last key is a tab; @breaks: its COMP_WORDBREAKS."""
+    env = {"PATH": os.path.abspath(os.path.dirname(CTL)) + ":" + os.environ["PATH"], "TERM": "dumb",
+           "PS1": "", "HISTFILE": "", "INPUTRC": "/dev/null"}
+    setup = [f"source {COMPLETION}", "bind 'set bell-style none'",
+             r"""bind -x '"\C-x\C-y": printf "<%s>" "$READLINE_LINE"'"""]
+    if breaks is not None:
+        setup.append(f"COMP_WORDBREAKS={breaks}")
+    master, slave = pty.openpty()
+    with open(master, "r+b", buffering=0) as terminal, \
+            subprocess.Popen(["bash", "--noprofile", "--norc", "-i"], stdin=slave, stdout=slave, stderr=slave,
+                             env=env, cwd=cwd, start_new_session=True) as process:
+        os.close(slave)  # so that reading ends with the shell
+        terminal.write(("; ".join(setup) + "; printf '%s%s' rea dy\n").encode())
+        output = ""
+        while "ready" not in output:
+            output += terminal.read(4096).decode()
+        terminal.write((text + "\x18\x19").encode())
+        output = ""
+        while not (found := re.search(r"<(.*)>", output)):
+            output += terminal.read(4096).decode()
+        process.kill()
+        return found[1]
+
+
+@pytest.mark.parametrize("text, wanted", [
+    ("check-config exa", "check-config examples/"),
+    ("doctor --root exa", "doctor --root examples/"),
+    ("policy --config exa", "policy --config examples/"),
+    ("policy --config=exa", "policy --config=examples/"),
+    ("policy --config=examples/n", "policy --config=examples/node.conf "),
+    ("policy --partition=aws-c", "policy --partition=aws-cn "),
+    ("check-config --", "check-config --help "),
+    ("status --j", "status --json "),
+])
+def test_completion_at_a_terminal(tmp_path, text, wanted):
+    """With the breaks that bash makes in words, and with its opinion of what ends one."""
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "node.conf").touch()
+    assert typed(f"multus-eksctl {text}\t", tmp_path) == f"multus-eksctl {wanted}"
+
+
+@pytest.mark.parametrize("socket", ["--socket {}", "--socket={}"])
+@pytest.mark.parametrize("breaks", [None, r"$' \t\n'"])
+@pytest.mark.parametrize("text, wanted", [("2", "2001:db8::7 "), ("2001:", "2001:db8::7 "),
+                                          ("2001:d", "2001:db8::7 "), ("2001:db8::", "2001:db8::7 "),
+                                          ("fd00: 2001:", "fd00: 2001:db8::7 ")])
+def test_completion_of_what_has_colons(daemon, tmp_path, socket, breaks, text, wanted):
+    daemon.addresses = {address: {"owner": "o", "interface": "eth1"}
+                        for address in ("10.0.1.7", "2001:db8::7")}
+    line = f"multus-eksctl unregister {socket.format(daemon.path)} "
+    assert typed(f"{line}{text}\t", tmp_path, breaks) == line + wanted
+
+
+def test_completion_of_a_value(daemon, tmp_path):
+    daemon.status["interfaces"] = [{"name": "eth1", "state": "up"}]
+    line = f"multus-eksctl register --socket {daemon.path} --interface=e"
+    assert typed(f"{line}\t", tmp_path) == line + "th1 "
