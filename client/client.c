@@ -10,8 +10,9 @@
  * one. Whatever it was, it may be asked twice: all of the daemon's requests are idempotent.
  *
  * libcurl says no more of a unix socket it cannot connect to than "could not connect". What a person
- * needs to know is which of three it is: the daemon is not running, the socket does not admit this
- * user, or nobody answers. So the socket is looked at after a failure to find out.
+ * needs to know is which of four it is: there is no such socket, the daemon is not running, the socket does
+ * not admit this user, or nobody answers. So the socket is looked at after a failure to find out. The unit is
+ * spoken of at its own socket only.
  */
 
 #include "client/client.h"
@@ -106,6 +107,28 @@ static void explain_permission(const Client *client, ClientError *ret_error)
                        "Run it as root or as a member of the group '%s'.", group->gr_name);
 }
 
+/* connect() says the same of a file that is no socket as of a socket that nobody listens at. */
+static bool is_socket(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static void explain_absence(const Client *client, ClientError *ret_error)
+{
+    bool usual = streq(client->socket_path, CLIENT_SOCKET);
+
+    if (usual || is_socket(client->socket_path))
+        say(ret_error, client, "the daemon is not running",
+            usual ? "Start it with 'systemctl start multus-eksd.socket multus-eksd.service', or see why it "
+                    "ended with 'journalctl -u multus-eksd'."
+                  : "");
+    else
+        (void)snprintf(ret_error->message, sizeof(ret_error->message), "there is no socket at %s",
+                       client->socket_path[0] ? client->socket_path : "''");
+}
+
 static int explain_no_connection(const Client *client, const char *text, ClientError *ret_error)
 {
     int r = probe_socket(client->socket_path);
@@ -114,12 +137,7 @@ static int explain_no_connection(const Client *client, const char *text, ClientE
     case -EACCES:
     case -EPERM: explain_permission(client, ret_error); return -EACCES;
     case -ENOENT:
-    case -ECONNREFUSED:
-        say(ret_error, client, "the daemon is not running",
-            "Start it with 'systemctl start multus-eksd.socket multus-eksd.service', or see why it ended "
-            "with "
-            "'journalctl -u multus-eksd'.");
-        return r;
+    case -ECONNREFUSED: explain_absence(client, ret_error); return r;
     default: say(ret_error, client, r < 0 ? strerror(-r) : text, ""); return r < 0 ? r : -EIO;
     }
 }
@@ -242,6 +260,13 @@ int client_call(Client *client, const char *method, const char *path, const json
     usec_t deadline = time_add(time_monotonic(), timeout), left = timeout, now;
     int r;
 
+    if (strlen(client->socket_path) >= sizeof((struct sockaddr_un){0}.sun_path)) {
+        *ret_error = (ClientError){0};
+        (void)snprintf(ret_error->message, sizeof(ret_error->message),
+                       "there is no socket at a path of %zu characters: at most %zu are allowed",
+                       strlen(client->socket_path), sizeof((struct sockaddr_un){0}.sun_path) - 1);
+        return -ENAMETOOLONG;
+    }
     for (;;) {
         r = call_once(client, method, path, body, timeout, left, ret, ret_error);
         if (r < 0 || !client_is_stopping(ret))

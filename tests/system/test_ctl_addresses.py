@@ -102,7 +102,7 @@ def test_daemon_that_is_stopping_is_asked_again(daemon, command):
 def test_no_daemon(tmp_path, command):
     result = ctl(FakeDaemon(tmp_path / "absent"), command, *([] if command == "addresses" else ["10.0.1.7"]))
     assert (result.returncode, result.stdout) == (1, "")
-    assert "the daemon is not running" in result.stderr
+    assert result.stderr == f"multus-eksctl: there is no socket at {tmp_path / 'absent'}\n"
 
 
 def test_table(daemon):

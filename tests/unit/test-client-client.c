@@ -8,6 +8,7 @@
 #include "client/client.h"
 #include "lib/test.h"
 #include <errno.h>
+#include <unistd.h>
 
 static void test_release_path(void **state)
 {
@@ -79,18 +80,59 @@ static void test_is_temporary(void **state)
     assert_false(client_is_temporary(409, NULL));
 }
 
-static void test_no_daemon(void **state)
+static int call(const char *socket_path, ClientError *ret_error)
 {
     _cleanup_(client_freep) Client *client = NULL;
     ClientReply reply = CLIENT_REPLY_NULL;
+    int r;
+
+    assert_int_equal(client_new(&client, socket_path, "test"), 0);
+    r = client_call(client, "GET", "/", NULL, USEC_PER_SEC, &reply, ret_error);
+    assert_null(reply.document);
+    return r;
+}
+
+/* Only of the unit's own socket it is known what starts the daemon. */
+static void test_no_daemon(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *message;
+        int r;
+    } rows[] = {
+        {"/nonexistent/sock", "there is no socket at /nonexistent/sock", -ENOENT},
+        {"/etc/passwd", "there is no socket at /etc/passwd", -ECONNREFUSED},
+        {"", "there is no socket at ''", -ECONNREFUSED},
+    };
+    char path[201];
     ClientError error;
 
     (void)state;
-    assert_int_equal(client_new(&client, "/nonexistent/sock", "test"), 0);
-    assert_int_equal(client_call(client, "GET", "/", NULL, USEC_PER_SEC, &reply, &error), -ENOENT);
-    assert_string_equal(error.message, "/nonexistent/sock: the daemon is not running");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_int_equal(call(rows[i].path, &error), rows[i].r);
+        assert_string_equal(error.message, rows[i].message);
+        assert_string_equal(error.advice, "");
+    }
+
+    memset(path, 'x', sizeof(path) - 1);
+    path[0] = '/';
+    path[sizeof(path) - 1] = '\0';
+    assert_int_equal(call(path, &error), -ENAMETOOLONG);
+    assert_string_equal(error.message,
+                        "there is no socket at a path of 200 characters: at most 107 are allowed");
+    assert_string_equal(error.advice, "");
+}
+
+static void test_no_daemon_at_the_usual_socket(void **state)
+{
+    ClientError error;
+
+    (void)state;
+    if (access(CLIENT_SOCKET, F_OK) == 0)
+        skip();
+    assert_int_equal(call(CLIENT_SOCKET, &error), -ENOENT);
+    assert_string_equal(error.message, CLIENT_SOCKET ": the daemon is not running");
     assert_non_null(strstr(error.advice, "systemctl start"));
-    assert_null(reply.document);
 }
 
 int main(void)
@@ -98,7 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_release_path), cmocka_unit_test(test_register_body),
         cmocka_unit_test(test_refusal),      cmocka_unit_test(test_is_temporary),
-        cmocka_unit_test(test_no_daemon),
+        cmocka_unit_test(test_no_daemon),    cmocka_unit_test(test_no_daemon_at_the_usual_socket),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
