@@ -150,11 +150,9 @@ int ctl_addresses(int argc, char **argv)
         case OPTION_WATCH: options.watch = true; break;
         case OPTION_SOCKET: options.socket_path = optarg; break;
         case 'h': print_help(); return CTL_EXIT_OK;
-        default: return ctl_try_help("addresses");
+        default: return ctl_try_help(argv[0]);
         }
-    if (optind < argc) {
-        fprintf(stderr, "addresses: unexpected argument '%s'\n", argv[optind]);
-        return ctl_try_help("addresses");
-    }
+    if (optind < argc)
+        return ctl_unexpected(argv[0], argv[optind]);
     return show(&options);
 }

@@ -87,7 +87,7 @@ int ctl_check_config(int argc, char **argv)
         }
 
     if (argc - optind > 1) {
-        fprintf(stderr, "multus-eksctl %s: one file at most\n", argv[0]);
+        fprintf(stderr, "%s: one file at most\n", argv[0]);
         return ctl_try_help(argv[0]);
     }
     return check_config(optind < argc ? argv[optind] : CONFIG_FILE);

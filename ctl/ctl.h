@@ -4,6 +4,7 @@
 /* What multus-eksctl's subcommands share: their entry points, exit statuses and default paths. */
 
 #include "util/macro.h"
+#include "util/time.h"
 
 /* Exit statuses of every subcommand; the node's state has its own, so that scripts can tell. */
 typedef enum CtlExit {
@@ -16,8 +17,9 @@ typedef enum CtlExit {
 } CtlExit;
 
 /*
- * The subcommands, one file each. argv[0] is the subcommand's name, so getopt_long() can be used as
- * in a program of its own. Each answers --help itself and returns a CtlExit.
+ * The subcommands, one file each. argv[0] is "multus-eksctl" and the subcommand's name, so getopt_long() can
+ * be used as in a program of its own, and every message begins with it. Each answers --help itself and
+ * returns a CtlExit.
  */
 
 /** ctl_status() - what the daemon says of the node: phase, interfaces, timings */
@@ -46,8 +48,14 @@ int ctl_policy(int argc, char **argv);
 
 /**
  * ctl_try_help() - end of a wrong command line: point to --help
- * @command: the subcommand
+ * @command: the subcommand's argv[0]
  *
  * Return: CTL_EXIT_USAGE, for the caller to return.
  */
 int ctl_try_help(const char *command);
+
+/** ctl_unexpected() - the same for an argument that the subcommand does not take */
+int ctl_unexpected(const char *command, const char *argument);
+
+/** ctl_parse_timeout() - the value of --timeout, up to a day; 0, or -EINVAL after a message */
+int ctl_parse_timeout(const char *command, const char *text, usec_t *ret);

@@ -123,19 +123,6 @@ static void doctor_done(Doctor *doctor)
     root_close(&doctor->root);
 }
 
-static int parse_timeout(const char *command, const char *text, usec_t *ret)
-{
-    usec_t timeout;
-
-    if (time_parse_duration(text, &timeout) < 0 || timeout == 0 || timeout > USEC_PER_DAY) {
-        fprintf(stderr, "multus-eksctl %s: --timeout %s: not a time such as 90, 90s or 2min\n", command,
-                text);
-        return -EINVAL;
-    }
-    *ret = timeout;
-    return 0;
-}
-
 int ctl_doctor(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -162,17 +149,15 @@ int ctl_doctor(int argc, char **argv)
         case 'c': config_path = optarg; break;
         case 's': doctor.socket_path = optarg; break;
         case 't':
-            if (parse_timeout(argv[0], optarg, &doctor.timeout) < 0)
+            if (ctl_parse_timeout(argv[0], optarg, &doctor.timeout) < 0)
                 return ctl_try_help(argv[0]);
             break;
         case 'n': doctor.registration = false; break;
         case 'h': print_help(); return CTL_EXIT_OK;
         default: return ctl_try_help(argv[0]);
         }
-    if (optind < argc) {
-        fprintf(stderr, "multus-eksctl %s: unexpected argument %s\n", argv[0], argv[optind]);
-        return ctl_try_help(argv[0]);
-    }
+    if (optind < argc)
+        return ctl_unexpected(argv[0], argv[optind]);
 
     log_set_max_level(LOG_ERR);
     return run_doctor(&doctor, root, config_path, image, json);

@@ -8,6 +8,7 @@
  */
 
 #include "ctl.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -51,8 +52,26 @@ static void print_help(FILE *file)
 
 int ctl_try_help(const char *command)
 {
-    fprintf(stderr, "Try 'multus-eksctl %s --help'.\n", command);
+    fprintf(stderr, "Try '%s --help'.\n", command);
     return CTL_EXIT_USAGE;
+}
+
+int ctl_unexpected(const char *command, const char *argument)
+{
+    fprintf(stderr, "%s: unexpected argument '%s'\n", command, argument);
+    return ctl_try_help(command);
+}
+
+int ctl_parse_timeout(const char *command, const char *text, usec_t *ret)
+{
+    usec_t timeout;
+
+    if (time_parse_duration(text, &timeout) < 0 || timeout == 0 || timeout > USEC_PER_DAY) {
+        fprintf(stderr, "%s: --timeout '%s': not a time such as 90, 90s or 2min, up to 1d\n", command, text);
+        return -EINVAL;
+    }
+    *ret = timeout;
+    return 0;
 }
 
 static const Command *find_command(const char *name)
@@ -76,6 +95,7 @@ static int close_output(int status)
 int main(int argc, char **argv)
 {
     const Command *command;
+    char name[64];
 
     if (argc < 2) {
         print_help(stderr);
@@ -93,11 +113,14 @@ int main(int argc, char **argv)
     command = find_command(argv[1]);
     if (!command) {
         fprintf(stderr, "multus-eksctl: unknown command '%s'\n", argv[1]);
-        fputs("Try 'multus-eksctl --help'.\n", stderr);
-        return CTL_EXIT_USAGE;
+        return ctl_try_help("multus-eksctl");
     }
 
     /* A daemon that closes the connection is an error to report, not a reason to die. */
     (void)signal(SIGPIPE, SIG_IGN);
+
+    /* Where a message begins, getopt_long()'s too. */
+    (void)snprintf(name, sizeof(name), "multus-eksctl %s", command->name);
+    argv[1] = name;
     return close_output(command->run(argc - 1, argv + 1));
 }

@@ -299,10 +299,8 @@ int ctl_plan(int argc, char **argv)
         case 'h': print_help(); return CTL_EXIT_OK;
         default: return ctl_try_help(argv[0]);
         }
-    if (optind < argc) {
-        fprintf(stderr, "multus-eksctl %s: unexpected argument %s\n", argv[0], argv[optind]);
-        return ctl_try_help(argv[0]);
-    }
+    if (optind < argc)
+        return ctl_unexpected(argv[0], argv[optind]);
 
     log_set_max_level(LOG_WARNING);
     return run_plan(&command);

@@ -290,13 +290,10 @@ int ctl_policy(int argc, char **argv)
         case 'h': print_help(); return CTL_EXIT_OK;
         default: return ctl_try_help(argv[0]);
         }
-    if (optind < argc) {
-        fprintf(stderr, "multus-eksctl %s: unexpected argument %s\n", argv[0], argv[optind]);
-        return ctl_try_help(argv[0]);
-    }
+    if (optind < argc)
+        return ctl_unexpected(argv[0], argv[optind]);
     if (partition && !partition_is_valid(partition)) {
-        fprintf(stderr, "multus-eksctl %s: %s is no partition; such as aws, aws-cn, aws-us-gov\n", argv[0],
-                partition);
+        fprintf(stderr, "%s: '%s' is no partition; such as aws, aws-cn, aws-us-gov\n", argv[0], partition);
         return ctl_try_help(argv[0]);
     }
     return print_policy(config_path, partition, registration);

@@ -19,7 +19,7 @@
 #define REGISTER_TIMEOUT_DEFAULT (60 * USEC_PER_SEC)
 
 typedef struct Options {
-    const char *command; /* "register" or "unregister" */
+    const char *command; /* argv[0] */
     const char *socket_path;
     const char *owner;
     const char *interface; /* or NULL */
@@ -245,11 +245,8 @@ static int parse_options(int argc, char **argv, bool is_register, Options *optio
             options->interface = optarg;
             break;
         case OPTION_TIMEOUT:
-            if (time_parse_duration(optarg, &options->timeout) < 0 || options->timeout == 0 ||
-                options->timeout > USEC_PER_DAY) {
-                fprintf(stderr, "%s: '%s' is not a time to wait\n", argv[0], optarg);
+            if (ctl_parse_timeout(argv[0], optarg, &options->timeout) < 0)
                 return -EINVAL;
-            }
             break;
         case 'h': (is_register ? print_register_help : print_unregister_help)(); return 1;
         default: return -EINVAL;

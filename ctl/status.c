@@ -292,12 +292,10 @@ int ctl_status(int argc, char **argv)
         case OPTION_JSON: json = true; break;
         case OPTION_SOCKET: socket_path = optarg; break;
         case 'h': print_help(); return CTL_EXIT_OK;
-        default: return ctl_try_help("status");
+        default: return ctl_try_help(argv[0]);
         }
-    if (optind < argc) {
-        fprintf(stderr, "status: unexpected argument '%s'\n", argv[optind]);
-        return ctl_try_help("status");
-    }
+    if (optind < argc)
+        return ctl_unexpected(argv[0], argv[optind]);
 
     return show(socket_path, json);
 }

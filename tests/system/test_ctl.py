@@ -196,13 +196,22 @@ def test_proxy_of_the_environment_is_not_used(tmp_path):
     ["addresses", "argument"], ["register"], ["unregister"], ["register", "10.0.1.7/24"],
     ["register", "nonsense"],
     ["unregister", "--interface", "eth1", "10.0.1.7"], ["register", "--timeout", "soon", "10.0.1.7"],
-    ["register", "--timeout", "0", "10.0.1.7"],
+    ["register", "--timeout", "0", "10.0.1.7"], ["unregister", "--timeout", "2d", "10.0.1.7"],
+    ["plan", "argument"], ["policy", "argument"], ["policy", "--partition", "a b"],
+    ["check-config", "a", "b"], ["doctor", "argument"], ["doctor", "--timeout", "2d"], ["plan", "--nonsense"],
 ])
 def test_wrong_usage(args):
+    """Every line of it names the program and the command."""
     result = ctl(*args)
     assert result.returncode == 2
     assert result.stdout == ""
     assert "--help" in result.stderr
+    if args and args != ["nonsense"]:
+        *mistake, hint = result.stderr.splitlines()
+        assert mistake and all(line.startswith(f"multus-eksctl {args[0]}: ") for line in mistake)
+        assert hint == f"Try 'multus-eksctl {args[0]} --help'."
+    assert "argument" not in args or "unexpected argument 'argument'" in result.stderr
+    assert "--timeout" not in args or "up to 1d" in result.stderr
 
 
 @pytest.mark.parametrize("args", [["--help"], ["status", "--help"], ["addresses", "--help"],
