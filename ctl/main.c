@@ -46,7 +46,8 @@ static void print_help(FILE *file)
         "  -h, --help     show this text; after a command: that command's options\n"
         "  --version      show the version\n"
         "\n"
-        "Exit status: 0 done, 1 failed, 2 wrong usage; status and register have more, see their --help.\n",
+        "Exit status: 0 done, 1 failed, 2 wrong usage; status, register, unregister and doctor have more,\n"
+        "see their --help.\n",
         file);
 }
 

@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import json
 import os
+import re
 import socket
 import socketserver
 import subprocess
@@ -221,6 +222,15 @@ def test_help(args):
     result = ctl(*args)
     assert (result.returncode, result.stderr) == (0, "")
     assert "multus-eksctl" in result.stdout
+
+
+def test_help_names_all_commands_with_more_exit_statuses():
+    overview = ctl("--help").stdout
+    commands = re.findall(r"^  ([a-z][a-z-]*) ", overview, re.M)
+    more = [name for name in commands
+            if set(re.findall(r"\b([3-9])  ?[a-z]", ctl(name, "--help").stdout.partition("Exit status")[2]))]
+    told = re.search(r"wrong usage; (.*) have more", overview)[1]
+    assert re.split(", | and ", told) == more
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
