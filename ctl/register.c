@@ -12,11 +12,13 @@
 #include "ask.h"
 #include "ctl.h"
 #include "util/inaddr.h"
+#include "util/utf8.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 
 #define REGISTER_TIMEOUT_DEFAULT (60 * USEC_PER_SEC)
+#define OWNER_MAX                256 /* bytes: the daemon's limit */
 
 typedef struct Options {
     const char *command; /* argv[0] */
@@ -219,6 +221,26 @@ static int parse_addresses(int n, char **texts, Options *options)
     return 0;
 }
 
+/* What the daemon would refuse whatever the address. */
+static int check_options(const Options *options)
+{
+    bool control = false;
+
+    for (const char *p = options->owner; *p; p++)
+        control = control || (unsigned char)*p < ' ' || *p == 0x7f;
+    if (!options->owner[0] || strlen(options->owner) > OWNER_MAX || control ||
+        !utf8_is_clean(options->owner)) {
+        fprintf(stderr, "%s: --owner: not a name of 1 to %d bytes of UTF-8 without control characters\n",
+                options->command, OWNER_MAX);
+        return -EINVAL;
+    }
+    if (options->interface && !options->interface[0]) {
+        fprintf(stderr, "%s: --interface: an empty name\n", options->command);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 /* Returns 0, 1 when the help was shown, -EINVAL after a message. */
 static int parse_options(int argc, char **argv, bool is_register, Options *options)
 {
@@ -251,7 +273,7 @@ static int parse_options(int argc, char **argv, bool is_register, Options *optio
         case 'h': (is_register ? print_register_help : print_unregister_help)(); return 1;
         default: return -EINVAL;
         }
-    return 0;
+    return check_options(options);
 }
 
 static void options_done(Options *options)

@@ -199,6 +199,10 @@ def test_proxy_of_the_environment_is_not_used(tmp_path):
     ["unregister", "--interface", "eth1", "10.0.1.7"], ["register", "--timeout", "soon", "10.0.1.7"],
     ["register", "--timeout", "0", "10.0.1.7"], ["unregister", "--timeout", "2d", "10.0.1.7"],
     ["plan", "argument"], ["policy", "argument"], ["policy", "--partition", "a b"],
+    ["register", "--owner", "", "10.0.1.7"], ["unregister", "--owner", "", "10.0.1.7"],
+    ["register", "--owner", "x" * 257, "10.0.1.7"], ["unregister", "--owner", "é" * 129, "10.0.1.7"],
+    ["register", "--owner", "a\nb", "10.0.1.7"], ["register", "--owner", "\udcff", "10.0.1.7"],
+    ["register", "--interface", "", "10.0.1.7"],
     ["check-config", "a", "b"], ["doctor", "argument"], ["doctor", "--timeout", "2d"], ["plan", "--nonsense"],
 ])
 def test_wrong_usage(args):

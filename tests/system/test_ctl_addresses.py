@@ -53,6 +53,12 @@ def test_owner_with_any_characters(daemon):
     assert daemon.addresses == {}
 
 
+@pytest.mark.parametrize("owner", ["x" * 256, "é" * 128], ids=["ascii", "utf8"])
+def test_longest_owner(daemon, owner):
+    assert ctl(daemon, "register", "--owner", owner, "10.0.1.7").returncode == 0
+    assert daemon.owners() == {"10.0.1.7": owner}
+
+
 def test_one_of_two_is_refused(daemon):
     daemon.refuse["10.0.1.1"] = 409, error("reserved", "10.0.1.1 is the VPC's own")
     result = ctl(daemon, "register", "10.0.1.1", "10.0.1.7")
