@@ -11,6 +11,7 @@
 
 #include "ask.h"
 #include "ctl.h"
+#include "register/protocol.h"
 #include "util/inaddr.h"
 #include "util/utf8.h"
 #include <errno.h>
@@ -99,18 +100,63 @@ static int exit_of(unsigned status, const json_t *document)
     }
 }
 
-/* "multus-eksctl: 10.0.1.7: no such subnet (HTTP 422, EC2 SomeCode, request 1234)" */
+/* The rest of a text that begins with the address and these words, or NULL. */
+static const char *text_behind(const char *text, const char *address, const char *words)
+{
+    size_t n = strlen(address);
+
+    if (!text || strncmp(text, address, n) != 0 || strncmp(text + n, words, strlen(words)) != 0)
+        return NULL;
+    return text + n + strlen(words);
+}
+
+/*
+ * "multus-eksctl: 10.0.1.7: no such subnet (HTTP 422, EC2 SomeCode, request 1234)"; most of what the daemon
+ * says begins with the address already.
+ */
 static int print_refusal(const char *subject, unsigned status, const json_t *document)
 {
     ClientRefusal refusal = client_refusal(document);
 
-    fprintf(stderr, "multus-eksctl: %s: %s (HTTP %u", subject, refusal.message ?: "refused", status);
+    if (text_behind(refusal.message, subject, " "))
+        fprintf(stderr, "multus-eksctl: %s (HTTP %u", refusal.message, status);
+    else
+        fprintf(stderr, "multus-eksctl: %s: %s (HTTP %u", subject, refusal.message ?: "refused", status);
     if (refusal.ec2_code)
         fprintf(stderr, ", EC2 %s", refusal.ec2_code);
     if (refusal.ec2_request_id)
         fprintf(stderr, ", request %s", refusal.ec2_request_id);
     fputs(")\n", stderr);
     return exit_of(status, document);
+}
+
+/* One word for a shell, whatever is in it. */
+static void print_quoted(const char *text)
+{
+    fputc('\'', stderr);
+    for (; *text; text++)
+        if (*text == '\'')
+            fputs("'\\''", stderr);
+        else
+            fputc(*text, stderr);
+    fputc('\'', stderr);
+}
+
+/* "10.0.1.7 belongs to OWNER": in whose name it would be given back. */
+static void advise_of_owner(const char *address, const json_t *document)
+{
+    ClientRefusal refusal = client_refusal(document);
+    const char *owner = text_behind(refusal.message, address, " belongs to ");
+
+    if (!owner || !streq_ptr(refusal.code, "owned_by_another"))
+        return;
+    if (protocol_owner_is_watch(owner)) {
+        fputs("The daemon gives it back when no pod here has it any more.\n", stderr);
+        return;
+    }
+    fputs("It is given back with --owner ", stderr);
+    print_quoted(owner);
+    fputc('\n', stderr);
 }
 
 static int exit_of_failure(int r)
@@ -184,8 +230,11 @@ static int release(Client *client, const Options *options, const char *address)
     r = ask_call(client, "DELETE", path.data, NULL, options->timeout, &reply);
     if (r < 0)
         return exit_of_failure(r);
-    if (reply.status != 200)
-        return print_refusal(address, reply.status, reply.document);
+    if (reply.status != 200) {
+        r = print_refusal(address, reply.status, reply.document);
+        advise_of_owner(address, reply.document);
+        return r;
+    }
     printf("%s given back\n", address);
     return CTL_EXIT_OK;
 }

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -64,7 +65,24 @@ def test_one_of_two_is_refused(daemon):
     result = ctl(daemon, "register", "10.0.1.1", "10.0.1.7")
     assert result.returncode == 5
     assert result.stdout == "10.0.1.7 registered on eth1 (eni-0a)\n"
-    assert result.stderr == "multus-eksctl: 10.0.1.1: 10.0.1.1 is the VPC's own (HTTP 409)\n"
+    assert result.stderr == "multus-eksctl: 10.0.1.1 is the VPC's own (HTTP 409)\n"
+
+
+@pytest.mark.parametrize("owner, advice", [
+    ("a b/ü", "It is given back with --owner 'a b/ü'\n"),
+    ("it's", "It is given back with --owner 'it'\\''s'\n"),
+    ("watch:4026532300/net1", "The daemon gives it back when no pod here has it any more.\n"),
+])
+def test_owned_by_another(daemon, owner, advice):
+    """What is to be done is told, in a form that a shell takes."""
+    daemon.addresses["10.0.1.7"] = {"owner": owner, "interface": "eth1"}
+    result = ctl(daemon, "unregister", "10.0.1.7")
+    assert (result.returncode, result.stdout) == (5, "")
+    assert result.stderr == f"multus-eksctl: 10.0.1.7 belongs to {owner} (HTTP 409)\n{advice}"
+    if "--owner" in advice:
+        words = shlex.split(advice.partition("with ")[2])
+        assert ctl(daemon, "unregister", *words, "10.0.1.7").returncode == 0
+        assert daemon.addresses == {}
 
 
 @pytest.mark.parametrize("status, code", [(400, 5), (404, 5), (409, 5), (422, 5), (507, 5), (429, 3),
