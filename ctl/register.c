@@ -159,8 +159,11 @@ static void advise_of_owner(const char *address, const json_t *document)
     fputc('\n', stderr);
 }
 
+/* The daemon goes on with what it was asked for, whether or not anybody waits for the answer. */
 static int exit_of_failure(int r)
 {
+    if (r == -ETIMEDOUT || r == -ECONNRESET)
+        fputs("It may be done all the same: 'multus-eksctl addresses' tells.\n", stderr);
     return r == -ETIMEDOUT ? CTL_EXIT_NOT_READY : CTL_EXIT_FAILED;
 }
 

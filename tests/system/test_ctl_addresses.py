@@ -104,11 +104,21 @@ def test_worst_of_several(daemon):
     assert ctl(daemon, "register", "10.0.1.1", "10.0.1.2").returncode == 1
 
 
-def test_timeout_means_again(daemon):
+@pytest.mark.parametrize("command", ["register", "unregister"])
+def test_timeout_means_again(daemon, command):
     daemon.silent = True
-    result = ctl(daemon, "register", "--timeout", "200ms", "10.0.1.7")
+    result = ctl(daemon, command, "--timeout", "200ms", "10.0.1.7")
     assert result.returncode == 3
     assert "no answer within 0.2 s" in result.stderr
+    assert "It may be done all the same: 'multus-eksctl addresses' tells.\n" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["register", "unregister"])
+def test_lost_answer(daemon, command):
+    daemon.drop = True
+    result = ctl(daemon, command, "10.0.1.7")
+    assert result.returncode == 1
+    assert "It may be done all the same: 'multus-eksctl addresses' tells.\n" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["register", "unregister"])
