@@ -11,11 +11,12 @@
 #include "ctl.h"
 #include "table.h"
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define ADDRESSES_TIMEOUT (10 * USEC_PER_SEC)
-#define WATCH_SECONDS     1
+#define WATCH_PAUSE_MSEC  1000
 
 typedef struct Options {
     const char *socket_path;
@@ -94,6 +95,14 @@ static int print_document(const Options *options, const json_t *document)
     return 0;
 }
 
+/* Until it is time to ask again. Returns false when the reader of the output is gone meanwhile. */
+static bool pause_watch(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO}; /* no events: that it has ended is always told */
+
+    return poll(&output, 1, WATCH_PAUSE_MSEC) <= 0;
+}
+
 /* Ends when the daemon cannot be asked, or the reader of the output is gone. */
 static int watch(const Options *options)
 {
@@ -112,7 +121,8 @@ static int watch(const Options *options)
             json_decref(shown);
             shown = TAKE_PTR(document);
         }
-        (void)sleep(WATCH_SECONDS);
+        if (!pause_watch())
+            return CTL_EXIT_OK;
     }
 }
 

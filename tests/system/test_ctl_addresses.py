@@ -172,6 +172,19 @@ def test_watch_shows_changes_only(daemon):
         assert "stumbled" in process.stderr.read()
 
 
+def test_watch_ends_with_its_reader(daemon):
+    """As with "| head -1", although nothing changes any more."""
+    with subprocess.Popen([CTL, "addresses", "--watch", "--socket", daemon.path], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "no addresses\n"
+            process.stdout.close()
+            assert process.wait(timeout=20) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
+
+
 COMPLETION = os.path.abspath("conf/multus-eksctl.bash")
 
 
