@@ -176,10 +176,19 @@ static bool has_registered(const json_t *interfaces)
     return false;
 }
 
-static int print_interfaces(const json_t *interfaces)
+/* Before the plan is made nobody knows which there will be. */
+static bool is_planned(const json_t *status)
+{
+    const char *phase = text_of(status, "phase");
+
+    return !streq_ptr(phase, "starting") && !streq_ptr(phase, "facts") && !streq_ptr(phase, "plan");
+}
+
+static int print_interfaces(const json_t *status)
 {
     static const char *const headings[] = {"NAME", "NETWORK",   "STATE", "ENI",        "MAC",  "SUBNET",
                                            "DEV",  "ADDRESSES", "MTU",   "REGISTERED", "LIMIT"};
+    const json_t *interfaces = json_object_get(status, "interfaces");
     const bool registered = has_registered(interfaces);
     _cleanup_(table_freep) Table *table = NULL;
     const json_t *interface;
@@ -187,7 +196,7 @@ static int print_interfaces(const json_t *interfaces)
     int r;
 
     if (json_array_size(interfaces) == 0) {
-        puts("no interfaces");
+        puts(is_planned(status) ? "no interfaces" : "interfaces: not known yet");
         return 0;
     }
 
@@ -245,7 +254,7 @@ static int print_status(const json_t *status)
     int r;
 
     print_header(status);
-    r = print_interfaces(json_object_get(status, "interfaces"));
+    r = print_interfaces(status);
     if (r < 0) {
         fputs("multus-eksctl: out of memory\n", stderr);
         return CTL_EXIT_FAILED;

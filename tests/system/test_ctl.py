@@ -128,13 +128,20 @@ def test_errors_say_what_to_do(tmp_path):
     assert "kubelet is held back" in result.stdout
 
 
-def test_early_document(tmp_path):
+@pytest.mark.parametrize("phase", ["starting", "facts", "plan"])
+def test_early_document(tmp_path, phase):
     """Before the facts are there most of it is null."""
-    result = status_of(tmp_path, {"version": "0.1.0", "phase": "starting", "ready": False, "error": None,
+    result = status_of(tmp_path, {"version": "0.1.0", "phase": phase, "ready": False, "error": None,
                                   "instance_id": None, "interfaces": [], "timings": {"ready_ms": None},
                                   "calls": {"total": 0, "mutating": 0, "throttled": 0, "retried": 0}})
-    assert result.stdout == "starting  calls 0 (0 mutating)\nno interfaces\n"
+    assert result.stdout == f"{phase}  calls 0 (0 mutating)\ninterfaces: not known yet\n"
     assert result.returncode == 3
+
+
+@pytest.mark.parametrize("phase", ["reconcile", "ready", "failed"])
+def test_no_interfaces(tmp_path, phase):
+    result = status_of(tmp_path, dict(STATUS, phase=phase, interfaces=[]))
+    assert result.stdout.splitlines()[1] == "no interfaces"
 
 
 @pytest.mark.parametrize("document, status, text", [
