@@ -17,12 +17,15 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#define PLAN_TIME (60 * USEC_PER_SEC)
+#define PLAN_SECONDS 60
+#define PLAN_TIME    (PLAN_SECONDS * USEC_PER_SEC)
+#define PLAN_SILENCE (5 * USEC_PER_SEC) /* then it is said what is waited for */
 
 typedef struct PlanCommand {
     const char *config_path;
     bool json;
     sd_event *event;
+    sd_event_source *source_silence;
     Config *config;
     Gather *gather;
     Desired *desired;
@@ -35,6 +38,7 @@ static void plan_command_done(PlanCommand *command)
     desired_free(command->desired);
     gather_free(command->gather);
     config_free(command->config);
+    (void)sd_event_source_disable_unref(command->source_silence);
     sd_event_unref(command->event);
 }
 
@@ -44,7 +48,7 @@ static void print_help(void)
         "usage: multus-eksctl plan [OPTION...]\n"
         "\n"
         "Show which network interfaces this node should have and what the daemon would do about it. Changes\n"
-        "nothing.\n"
+        "nothing. Waits for IMDS and AWS 60 seconds at most.\n"
         "\n"
         "Options:\n"
         "  --json          print the plan as JSON\n"
@@ -254,6 +258,18 @@ static void on_gathered(Gather *gather, GatherEvent event, void *userdata)
     }
 }
 
+static int on_silence(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    const PlanCommand *command = userdata;
+
+    (void)source;
+    (void)usec;
+    fprintf(stderr, "multus-eksctl plan: waiting for %s, %d seconds at most\n",
+            gather_metadata(command->gather) ? "EC2 and Auto Scaling" : "the metadata service (IMDS)",
+            PLAN_SECONDS);
+    return 0;
+}
+
 static int run_plan(PlanCommand *command)
 {
     _cleanup_buf_ Buf errors = BUF_NULL;
@@ -272,6 +288,9 @@ static int run_plan(PlanCommand *command)
     if (r >= 0)
         r = gather_start(&command->gather, command->event, command->config,
                          time_add(time_monotonic(), PLAN_TIME), on_gathered, command);
+    if (r >= 0)
+        r = sd_event_add_time_relative(command->event, &command->source_silence, CLOCK_MONOTONIC,
+                                       PLAN_SILENCE, 0, on_silence, command);
     if (r >= 0)
         r = sd_event_loop(command->event);
     if (r < 0) {
