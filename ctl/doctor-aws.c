@@ -203,6 +203,14 @@ static bool failed_with(const AwsCheck *check, const char *message_id)
            streq(gather_message_id(check->gather), message_id);
 }
 
+/* The token is asked for together with what comes first, which has no part in its failure. */
+static const char *imds_failure(const AwsCheck *check)
+{
+    const char *text = failure(check), *token = strstr(text, "PUT api/token");
+
+    return token ? token : text;
+}
+
 /* Returns whether anything can be said of AWS. */
 static bool report_imds(const AwsCheck *check)
 {
@@ -213,12 +221,11 @@ static bool report_imds(const AwsCheck *check)
         doctor_add(
             report, DOCTOR_FAIL, "imds",
             "The metadata service must be on, and reachable from the host: look at the instance's metadata "
-            "options (HttpEndpoint enabled), and at the route to 169.254.169.254:\n"
+            "options (HttpEndpoint enabled), at firewall rules and the route to 169.254.169.254:\n"
             "  ip route get 169.254.169.254\n"
             "  curl -sS -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' "
             "http://169.254.169.254/latest/api/token",
-            "%.*s", (int)strcspn(failure(check), ";"), failure(check));
-        doctor_add_detail(report, failure(check));
+            "%.*s", (int)strcspn(imds_failure(check), ";"), imds_failure(check));
         return false;
     }
     doctor_ok(report, "imds", "%s, %s in %s", metadata->instance_id, metadata->instance_type,

@@ -44,6 +44,7 @@ static void print_help(void)
 
 static void check_config(Doctor *doctor, const char *given)
 {
+    bool absent = !given && !root_exists(&doctor->root, CONFIG_FILE);
     _cleanup_buf_ Buf errors = BUF_NULL;
     char path[PATH_MAX];
 
@@ -51,12 +52,14 @@ static void check_config(Doctor *doctor, const char *given)
                    given || streq(doctor->root.path, "/") ? "" : doctor->root.path,
                    given ? given : CONFIG_FILE);
     /* The defaults hold where there is none; config_load() knows that of the usual path only. */
-    if (!given && !root_exists(&doctor->root, CONFIG_FILE))
+    if (absent && !streq(path, CONFIG_FILE))
         doctor->config = config_new();
     else if (config_load(path, &doctor->config, &errors) < 0)
         doctor->config = NULL;
 
-    if (doctor->config)
+    if (doctor->config && absent)
+        doctor_ok(doctor->report, "config", "no %s: the built-in defaults hold", CONFIG_FILE);
+    else if (doctor->config)
         doctor_ok(doctor->report, "config", "%s is valid", path);
     else
         doctor_add_lines(doctor->report, DOCTOR_FAIL, "config",

@@ -322,6 +322,7 @@ def test_no_imds(patient, settings):
     node.control.put("/imds", {"node": node.node.instance_id, **settings})
     checks = node.checks("--timeout", "2s", status=1)
     assert checks["imds"]["status"] == "fail" and "169.254.169.254" in checks["imds"]["advice"]
+    assert checks["imds"]["what"].startswith("PUT api/token: ") and checks["imds"]["detail"] is None
     assert not set(checks) & {"role", "aws", *ACTIONS}
 
 

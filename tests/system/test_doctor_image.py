@@ -231,6 +231,12 @@ def test_advice_is_printed_once(image):
         "3 failed, 0 warnings, 0 skipped, 21 ok.\n"]
 
 
+def chrooted(image) -> list:
+    """A doctor whose root directory is the image."""
+    return ["/usr/bin/env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "chroot", str(image.path),
+            "/usr/bin/multus-eksctl", "doctor"]
+
+
 @pytest.mark.parametrize("reply, expected", [
     ("DropInPaths=/usr/lib/systemd/system/x.service.d/50-multus-eks.conf\nNeedDaemonReload=no", {}),
     ("DropInPaths=\nNeedDaemonReload=no", {"gate.kubelet": "fail", "gate.nodeadm-run": "fail"}),
@@ -243,9 +249,22 @@ def test_inside_of_the_image(image, reply, expected):
     image.write("usr/bin/systemctl", f"#!/bin/sh\nprintf '{reply}\\n'\n", 0o755)
     (image.path / "run/systemd/system").mkdir(parents=True)
     (image.path / "dev").mkdir()
-    checks, _ = doctor(image, command=["/usr/bin/env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "chroot",
-                                       str(image.path), "/usr/bin/multus-eksctl", "doctor"])
+    checks, _ = doctor(image, command=chrooted(image))
     assert wrong(checks) == expected
+
+
+@pytest.mark.parametrize("drop_in, expected", [(None, {}), ("[daemon]\nmax_pods = 3\n", {"config": "fail"})],
+                         ids=["nothing", "drop-in"])
+def test_no_configuration(image, drop_in, expected):
+    """What holds is what the daemon would read."""
+    image.remove("etc/multus-eks.conf")
+    if drop_in:
+        image.write("etc/multus-eks.conf.d/10.conf", drop_in)
+    checks, _ = doctor(image, command=chrooted(image))
+    assert {name: status for name, status in wrong(checks).items() if name == "config"} == expected
+    if not drop_in:
+        assert checks["config"]["what"] == "no /etc/multus-eks.conf: the built-in defaults hold"
+    assert checks["files.config"]["what"].startswith("no /etc/multus-eks.conf: ")
 
 
 @pytest.mark.parametrize("arguments, status, word", [
