@@ -336,16 +336,23 @@ static Registrar *registrar_for(const Addresses *addresses, Request *request)
     return addresses->registrar;
 }
 
+/* What is wrong with an address as it was sent, or NULL. */
+static const char *check_address(const char *sent, InAddr *ret, char message[static 256])
+{
+    if (in_addr_parse(sent, ret) == 0)
+        return NULL;
+    (void)snprintf(message, 256, "\"%.*s\" is not an IPv4 or IPv6 address", (int)utf8_cut(sent, QUOTE_MAX),
+                   sent);
+    return message;
+}
+
 static bool address_of(Request *request, InAddr *ret)
 {
-    const char *sent = request_parameter(request);
-    char text[256];
+    char message[256];
 
-    if (in_addr_parse(sent, ret) == 0)
+    if (!check_address(request_parameter(request), ret, message))
         return true;
-    (void)snprintf(text, sizeof(text), "\"%.*s\" is not an IPv4 or IPv6 address",
-                   (int)utf8_cut(sent, QUOTE_MAX), sent);
-    refuse_text(request, "bad_address", text);
+    refuse_text(request, "bad_address", message);
     return false;
 }
 
@@ -415,9 +422,11 @@ static void post_part(Addresses *addresses, Part *part, const json_t *item, cons
         error.message = "not an object {\"address\": \"...\", \"interface\": \"...\"}";
     else
         error.message = check_object(item, known, "address", "interface", message);
-    if (!error.message && (!text || in_addr_parse(text, &part->address) < 0)) {
+    if (!error.message && !text) {
+        error.message = "\"address\" is missing";
+    } else if (!error.message) {
         error.code = "bad_address";
-        error.message = "\"address\" is not an IPv4 or IPv6 address";
+        error.message = check_address(text, &part->address, message);
     }
     if (error.message) {
         part->sent = text;

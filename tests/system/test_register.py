@@ -188,6 +188,18 @@ def test_what_is_quoted_can_be_read(malformed_node, target, said):
     assert (reply.status, reply.body["error"]["message"]) == (400, said)
 
 
+@pytest.mark.parametrize("item, code, said", [
+    ({"interface": "eth1"}, "bad_request", '"address" is missing'),
+    ({"address": "foo"}, "bad_address", '"foo" is not an IPv4 or IPv6 address'),
+    ({"address": "x" + "é" * 40}, "bad_address", f'"x{"é" * 31}" is not an IPv4 or IPv6 address'),
+], ids=["missing", "short", "long"])
+def test_address_of_one_of_several(malformed_node, item, code, said):
+    """It is told as PUT tells it."""
+    reply = malformed_node.send("POST", "/v1/addresses", {"owner": "pod", "addresses": [item]}).reply()
+    error = reply.body["results"][0]["error"]
+    assert (error["code"], error["message"]) == (code, said)
+
+
 @pytest.mark.parametrize("name", ["é" * 400, "x" + "é" * 400, "é€" * 300],
                          ids=["even", "odd", "mixed"])
 def test_interface_with_a_long_name(malformed_node, name):
