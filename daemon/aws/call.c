@@ -522,6 +522,7 @@ static void call_on_credentials(int error, const char *text, const AwsKeys *keys
     r = call_amend(call) ? call_send(call, keys) : -ECANCELED;
     call->wait = credentials_wait_free(call->wait);
     if (r < 0) {
+        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
         call_set_error(call, AWS_ERROR_FINAL, r,
                        r == -ECANCELED ? "not wanted any more"
                        : r == -EINVAL  ? "the endpoint is not a usable URL"
@@ -553,6 +554,7 @@ static void call_take_token(AwsCall *call)
                          now);
     call_set_state(call, CALL_WAITING_BUCKET);
     if (at >= call->deadline) {
+        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
         if (call->error == 0)
             call_set_error(call, AWS_ERROR_THROTTLED, -ETIMEDOUT,
                            "the deadline is before the rate limit allows another call");
@@ -634,6 +636,8 @@ bool aws_call_give_up(AwsCall *call)
 {
     if (call->state != CALL_WAITING_BUCKET && call->state != CALL_WAITING_RETRY)
         return false;
+    if (call->state == CALL_WAITING_BUCKET)
+        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
     if (!call->ambiguous)
         call_set_error(call, AWS_ERROR_FINAL, -ECANCELED, "not wanted any more");
     call_fail(call);
@@ -650,6 +654,8 @@ AwsCall *aws_call_free(AwsCall *call)
     if (!call)
         return NULL;
 
+    if (call->state == CALL_WAITING_BUCKET)
+        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
     call->aws->n_calls--;
     (void)http_slot_free(call->slot);
     (void)credentials_wait_free(call->wait);

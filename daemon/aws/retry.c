@@ -298,6 +298,11 @@ usec_t aws_bucket_take(AwsBucket *bucket, bool mutating, usec_t now)
     return time_add(now, (usec_t)(-bucket->tokens / bucket->rate * (double)USEC_PER_SEC));
 }
 
+void aws_bucket_give_back(AwsBucket *bucket)
+{
+    bucket->tokens = MIN(bucket->tokens + 1.0, bucket->size);
+}
+
 void aws_bucket_throttled(AwsBucket *bucket, usec_t now)
 {
     if (bucket->at == 0)

@@ -54,6 +54,9 @@ usec_t aws_retry_delay(AwsErrorClass class, unsigned attempt, uint32_t random);
 /** aws_bucket_take() - when the next call may go out: now, or later; takes the token */
 usec_t aws_bucket_take(AwsBucket *bucket, bool mutating, usec_t now);
 
+/** aws_bucket_give_back() - the call does not go out */
+void aws_bucket_give_back(AwsBucket *bucket);
+
 /** aws_bucket_throttled() - EC2 refused for rate: halve */
 void aws_bucket_throttled(AwsBucket *bucket, usec_t now);
 

@@ -165,12 +165,14 @@ static const Registration *find_suspect(const State *state, const char *network_
     return NULL;
 }
 
-static int wanted_family(const Survey *survey)
+static int wanted_family(const Survey *survey, const BatchRules *rules)
 {
     if (survey->n_wanted[0] == 0)
         return AF_INET6;
     if (survey->n_wanted[1] == 0)
         return AF_INET;
+    if (rules->gave_way)
+        return rules->gave_way == AF_INET ? AF_INET6 : AF_INET;
     return survey->oldest_wanted[1] < survey->oldest_wanted[0] ? AF_INET6 : AF_INET;
 }
 
@@ -216,7 +218,7 @@ static Choice choose(const State *state, const char *network_interface_id, const
 {
     const Registration *suspect =
         survey->suspect ? find_suspect(state, network_interface_id, survey->suspect, now) : NULL;
-    int family = wanted_family(survey);
+    int family = wanted_family(survey, rules);
     Choice choice;
 
     /* Somebody elsewhere is cut off. */
@@ -284,13 +286,15 @@ int batch_next(const State *state, const char *network_interface_id, const Batch
     return 0;
 }
 
-bool batch_is_waited_for(const State *state, const char *network_interface_id, bool with_looks, usec_t now)
+bool batch_is_waited_for(const State *state, const char *network_interface_id, int family, bool with_looks,
+                         usec_t now)
 {
     for (size_t i = 0; i < state_n(state); i++) {
         const Registration *r = state_get(state, i);
 
         if (is_of_interface(r, network_interface_id) && r->not_before <= now &&
-            (wants_assign(r) || (with_looks && wants_look(r))))
+            ((wants_assign(r) && (family == AF_UNSPEC || r->address.family == family)) ||
+             (with_looks && wants_look(r))))
             return true;
     }
     return false;

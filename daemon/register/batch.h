@@ -32,6 +32,7 @@ typedef struct BatchRules {
     unsigned ipv6_room;
     usec_t looks_from; /* CLOCK_REALTIME: no look before */
     bool moving;       /* a move is under way already */
+    int gave_way;      /* the family that has given way to the other; AF_UNSPEC: none */
 } BatchRules;
 
 /**
@@ -48,8 +49,10 @@ typedef struct BatchRules {
 int batch_next(const State *state, const char *network_interface_id, const BatchRules *rules, usec_t now,
                Batch *ret, usec_t *ret_due);
 
-/** batch_is_waited_for() - whether something could be assigned at once, or with_looks be looked at */
-bool batch_is_waited_for(const State *state, const char *network_interface_id, bool with_looks, usec_t now);
+/** batch_is_waited_for() - whether something of a family, or AF_UNSPEC, could be assigned at once, or
+ * with_looks anything be looked at */
+bool batch_is_waited_for(const State *state, const char *network_interface_id, int family, bool with_looks,
+                         usec_t now);
 
 /**
  * batch_culprits() - which addresses a refused call's message names

@@ -103,6 +103,9 @@ static void on_moved(const Move6Result *result, void *userdata)
     all = calloc(n, sizeof(*all));
     if (all)
         memcpy(all, moved->registrations, n * sizeof(*all));
+    for (size_t j = 0; j < n; j++)
+        if (result->outcomes[j] == MOVE6_MOVED || result->outcomes[j] == MOVE6_UNTOLD)
+            queue_note_left(queue, moved->registrations[j]);
     batch = queue_take_moving(queue);
     for (size_t j = 0; j < batch.n; j++) {
         while (all && all[i] != batch.registrations[j])
@@ -185,6 +188,8 @@ void queue_on_returned(const AwsReply *reply, void *userdata)
     const AwsError *error = reply->error;
     const Interface *there = registrar_interface(registrar, r->taken_from);
     bool own = there == queue->interface;
+    /* By us, perhaps: that it has come here was not told (registrar_unwant()). */
+    bool maybe_here = error && error->class == AWS_ERROR_ADDRESS_IN_USE && r->assigned && !there;
 
     /* In use: it is there, or somebody else has it by now. */
     if (error && error->class != AWS_ERROR_ADDRESS_IN_USE && error->class != AWS_ERROR_NOT_FOUND) {
@@ -193,7 +198,9 @@ void queue_on_returned(const AwsReply *reply, void *userdata)
     }
     r->doubt = REGISTRATION_DOUBT_NONE;
     registrar_forget_origin(registrar, r);
-    if (batch.n > 0 && r->state != REGISTRATION_WANTED)
+    if (batch.n > 0 && r->state != REGISTRATION_WANTED && maybe_here)
+        r->doubt = REGISTRATION_DOUBT_UNTOLD;
+    else if (batch.n > 0 && r->state != REGISTRATION_WANTED)
         returned_unwanted(registrar, r, !error || error->ambiguous ? there : NULL);
     else if (batch.n > 0 && own && !error)
         registrar_assigned(registrar, r);

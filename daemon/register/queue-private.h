@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A queue from the inside: for its own files, queue.c, queue-look.c and queue-move.c. */
+/* A queue from the inside: for its own files, queue.c, queue-hurry.c, queue-look.c and queue-move.c. */
 
 #include "register/batch.h"
 #include "register/move6.h"
@@ -31,6 +31,8 @@ struct Queue {
     usec_t looks_from;     /* likewise: the next look */
     unsigned n_put_off;    /* looks in a row */
     bool full[2];          /* EC2 said so, by family: make room first */
+    bool gives_way;        /* the call of BATCH_ASSIGN: it was ended for others */
+    int gave_way;          /* the family of the last such call that did; AF_UNSPEC: it did not */
     bool refresh;          /* look at the interface, when there is nothing else to do */
     unsigned next_suspect; /* number of the next half */
 };
@@ -49,6 +51,25 @@ Batch queue_take_moving(Queue *queue);
 
 /** queue_call_ended() - look for the next call, from the loop */
 void queue_call_ended(Queue *queue);
+
+/**
+ * queue_note_left() - before the batch is taken: what is wanted elsewhere by now has come here all the same
+ *
+ * From here it goes there, or is unassigned. Without memory a look finds it.
+ */
+void queue_note_left(Queue *queue, Registration *registration);
+
+/** queue_hurry() - something waits, perhaps for a call that takes long and need not (queue-hurry.c) */
+void queue_hurry(Queue *queue);
+
+/** queue_arm() - queue_kick() at a time, CLOCK_REALTIME; USEC_INFINITY: never */
+void queue_arm(Queue *queue, usec_t due, usec_t now);
+
+/** queue_gather() - batch_next() by the queue's rules */
+int queue_gather(const Queue *queue, usec_t now, Batch *ret, usec_t *ret_due);
+
+/** batch_set_in_flight() - mark its registrations, or no longer */
+void batch_set_in_flight(const Batch *batch, bool in_flight);
 
 /** queue_log_refusal() - a call failed; address NULL: it was for several */
 void queue_log_refusal(const Queue *queue, const AwsError *error, const InAddr *address);

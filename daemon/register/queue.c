@@ -33,13 +33,6 @@
 #define CALL_TIMEOUT  (60 * USEC_PER_SEC)
 #define MEMORY_PAUSE  USEC_PER_SEC
 #define CONFLICTS_MAX 3u
-/* So long what is to be assigned waits for a look or a move; and then a look is put off. */
-#define PATIENCE (3 * USEC_PER_SEC)
-/* So often the time of a look that is put off is doubled: each is to have its turn, and who waits for it less
- * than a CNI plugin does. */
-#define PUT_OFF_MAX 3u
-/* So often it is looked whether a call that gives way is between two tries. */
-#define TRY_PAUSE (USEC_PER_SEC / 4)
 /* While an address is on its way from a full interface to another one of the node. */
 #define LEAVING_PAUSE (USEC_PER_SEC / 4)
 
@@ -70,8 +63,7 @@ static int on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, vo
     return 0;
 }
 
-/* due: CLOCK_REALTIME, USEC_INFINITY: never */
-static void queue_arm(Queue *queue, usec_t due, usec_t now)
+void queue_arm(Queue *queue, usec_t due, usec_t now)
 {
     if (due == queue->timer_at)
         return;
@@ -93,7 +85,7 @@ static void queue_rest(Queue *queue, usec_t due, usec_t now)
     queue_arm(queue, due, now);
 }
 
-static int queue_gather(const Queue *queue, usec_t now, Batch *ret, usec_t *ret_due)
+int queue_gather(const Queue *queue, usec_t now, Batch *ret, usec_t *ret_due)
 {
     const Registrar *registrar = queue->registrar;
     usec_t monotonic = time_monotonic();
@@ -104,69 +96,16 @@ static int queue_gather(const Queue *queue, usec_t now, Batch *ret, usec_t *ret_
         .ipv6_room = queue->full[1] ? 0 : registrar_room(registrar, queue->interface, AF_INET6),
         .looks_from = queue->looks_from > monotonic ? time_add(now, queue->looks_from - monotonic) : 0,
         .moving = queue->moving.n > 0,
+        .gave_way = queue->gave_way,
     };
 
     return batch_next(registrar->state, queue->interface->id, &rules, now, ret, ret_due);
 }
 
-static void batch_set_in_flight(const Batch *batch, bool in_flight)
+void batch_set_in_flight(const Batch *batch, bool in_flight)
 {
     for (size_t i = 0; i < batch->n; i++)
         batch->registrations[i]->in_flight = in_flight;
-}
-
-/* Whether another call were made first, had this one not begun. Without memory: no. */
-static bool queue_would_rather(const Queue *queue, usec_t now)
-{
-    _cleanup_batch_ Batch next = BATCH_NULL;
-    usec_t due;
-
-    batch_set_in_flight(&queue->batch, false);
-    (void)queue_gather(queue, now, &next, &due);
-    batch_set_in_flight(&queue->batch, true);
-    return next.action != BATCH_NONE && next.action != BATCH_UNASSIGN;
-}
-
-/* Between two tries, nothing has been unassigned. Where that is not sure, it is repeated for a while. */
-static void queue_hurry_unassign(Queue *queue)
-{
-    usec_t now = registrar_now(queue->registrar), age = time_monotonic() - queue->began;
-
-    if (!queue_would_rather(queue, now))
-        return;
-    if (aws_call_is_ambiguous(queue->call) && age < PATIENCE)
-        queue_arm(queue, time_add(now, PATIENCE - age), now);
-    else if (!aws_call_give_up(queue->call))
-        queue_arm(queue, time_add(now, TRY_PAUSE), now);
-}
-
-/* Something may wait for a call that takes long, and need not. */
-static void queue_hurry(Queue *queue)
-{
-    bool moves = queue->batch.action == BATCH_MOVE, looks = queue->batch.action == BATCH_LOOK;
-    usec_t now = registrar_now(queue->registrar), age = time_monotonic() - queue->began;
-    usec_t patience = PATIENCE << (looks ? MIN(queue->n_put_off, PUT_OFF_MAX) : 0);
-    Batch batch;
-
-    if (queue->batch.action == BATCH_UNASSIGN)
-        queue_hurry_unassign(queue);
-    if (!(moves || looks) || !batch_is_waited_for(queue->registrar->state, queue->interface->id, moves, now))
-        return;
-    if (age < patience) {
-        queue_arm(queue, time_add(now, patience - age), now);
-        return;
-    }
-    if (moves) {
-        queue->moving = queue->batch;
-        queue->batch = BATCH_NULL;
-    } else {
-        /* It changes nothing, and what it was to tell is in doubt as before. */
-        queue->looks_from = time_add(time_monotonic(), PATIENCE);
-        queue->n_put_off++;
-        batch = queue_take_batch(queue);
-        batch_done(&batch);
-    }
-    queue_call_ended(queue);
 }
 
 void queue_kick(Queue *queue)
@@ -397,18 +336,39 @@ static bool was_told(const AwsRecords *records, const InAddr *address)
     return false;
 }
 
-/* It may have been carried out all the same, for what nobody wants any more. */
-static void assign_given_up(const Batch *batch, bool ambiguous)
+/*
+ * EC2 may have carried it out. What was given up is asked for again, or is to be unassigned in its time; of
+ * what moves within the node only a look tells where it is.
+ */
+static void assign_is_unclear(const Batch *batch, bool given_up)
 {
-    for (size_t i = 0; ambiguous && i < batch->n; i++) {
+    for (size_t i = 0; i < batch->n; i++) {
         Registration *r = batch->registrations[i];
 
-        if (r->state == REGISTRATION_WANTED)
-            continue;
-        if (queue_is_moving(r))
+        if (queue_is_moving(r) && given_up)
             r->doubt = REGISTRATION_DOUBT_UNTOLD;
-        else
-            r->assigned = true; /* to be unassigned in its time */
+        else if (!queue_is_moving(r) && r->state == REGISTRATION_WANTED)
+            r->reclaimed = true;
+        else if (!queue_is_moving(r))
+            r->assigned = true;
+    }
+}
+
+void queue_note_left(Queue *queue, Registration *r)
+{
+    if (streq(r->network_interface_id, queue->interface->id))
+        return;
+    if (r->state != REGISTRATION_WANTED) {
+        if (replace_string(&r->network_interface_id, queue->interface->id) == 0)
+            r->assigned = true;
+        registration_settle(r);
+        registrar_touch(queue->registrar);
+    } else if (replace_string(&r->previous_interface, queue->interface->id) == 0 &&
+               replace_string(&r->previous_owner, "") == 0) {
+        r->previous_state = REGISTRATION_RELEASED;
+        r->previous_since = registrar_now(queue->registrar);
+        r->reclaimed = false;
+        registrar_touch(queue->registrar);
     }
 }
 
@@ -416,14 +376,20 @@ static void on_assigned(const AwsReply *reply, void *userdata)
 {
     Queue *queue = userdata;
     int family = queue->batch.family;
-    _cleanup_batch_ Batch batch = queue_take_batch(queue);
+    bool given_up = queue->gives_way || (reply->error && reply->error->error == -ECANCELED);
+    _cleanup_batch_ Batch batch = BATCH_NULL;
 
+    for (size_t i = 0; i < queue->batch.n && (!reply->error || reply->error->ambiguous); i++)
+        queue_note_left(queue, queue->batch.registrations[i]);
+    batch = queue_take_batch(queue);
+    queue->gave_way = queue->gives_way ? family : AF_UNSPEC;
+    queue->gives_way = false;
     queue->registrar->statistics.assign_usec += reply->elapsed;
-    if (reply->error && reply->error->error == -ECANCELED)
-        assign_given_up(&batch, reply->error->ambiguous);
-    else if (reply->error)
+    if (reply->error && reply->error->ambiguous)
+        assign_is_unclear(&batch, given_up);
+    if (reply->error && !given_up)
         queue_refused(queue, &batch, reply->error);
-    else
+    if (!reply->error)
         queue->full[family_index(family)] = false;
     for (size_t i = 0; !reply->error && i < batch.n; i++) {
         Registration *r = batch.registrations[i];
@@ -526,7 +492,8 @@ static usec_t queue_deadline(const Queue *queue, const Batch *batch)
 
 static bool queue_wants(const Queue *queue, const Registration *r)
 {
-    return r->state == REGISTRATION_WANTED && streq(r->network_interface_id, queue->interface->id);
+    return r->state == REGISTRATION_WANTED && streq(r->network_interface_id, queue->interface->id) &&
+           (!r->yields || queue->batch.yields);
 }
 
 /*

@@ -193,7 +193,7 @@ static int want_again(Registrar *registrar, Registration *r, const Interface *in
         r->previous_since = now;
     }
     registration_calm(r);
-    r->reclaimed = here;
+    r->reclaimed = here && (!r->previous_interface || streq(r->previous_interface, r->network_interface_id));
     r->fetched = false;
     r->assigned = false;
     return 0;
@@ -316,6 +316,8 @@ static int registrar_want(Registrar *registrar, Registration *r, Interface *inte
     if (!here)
         doubt_reclaim(registrar, r);
     wait_pend(registrar, wait);
+    if (!here && r->in_flight && r->previous_interface)
+        queue_kick(registrar_interface(registrar, r->previous_interface)->queue);
     queue_kick(interface->queue);
     return 0;
 }
@@ -435,6 +437,7 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     static const ProtocolError gone = {409, "released", "the address was given back meanwhile"};
     bool untouched = r->state == REGISTRATION_WANTED && !r->assigned && !r->in_flight && !r->reclaimed &&
                      !r->doubt && !r->taken_from;
+    bool untold = r->doubt == REGISTRATION_DOUBT_UNTOLD;
     int res;
 
     if (untouched && !r->previous_interface) {
@@ -453,8 +456,10 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     if (untouched)
         registration_restore(r);
     registration_calm(r);
-    if (r->taken_from && !r->in_flight)
+    if (r->taken_from && !r->in_flight) {
         r->doubt = REGISTRATION_DOUBT_TAKEN;
+        r->assigned = untold; /* as far as we know: it may have come here */
+    }
     if (r->reclaimed) {
         registration_settle(r);
         r->assigned = true;

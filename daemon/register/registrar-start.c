@@ -380,9 +380,17 @@ int registrar_add_unowned(Registrar *registrar, Interface *interface, const InAd
 }
 
 /* Nobody knows of them, one is the interface's own, and EC2 does not say which. */
-static bool interface_is_undecided(const Interface *interface)
+static bool interface_is_undecided(const Registrar *registrar, const Interface *interface)
 {
     size_t n = 0;
+
+    /* An earlier run could not decide. */
+    for (size_t i = 0; i < state_n(registrar->state); i++) {
+        const Registration *r = state_get(registrar->state, i);
+
+        n += r->address.family == AF_INET6 && r->state == REGISTRATION_STALE && !r->owner[0] &&
+             streq(r->network_interface_id, interface->id);
+    }
 
     for (size_t i = 0; i < interface->n_seen; i++)
         n += in_addr_is_set(&interface->seen[i]) && interface->seen[i].family == AF_INET6;
@@ -438,7 +446,7 @@ static int registrar_take_rest(Registrar *registrar, Interface *interface, Regis
     int res;
 
     interface_take_own(registrar, interface);
-    undecided = interface_is_undecided(interface);
+    undecided = interface_is_undecided(registrar, interface);
     for (size_t i = 0; i < interface->n_seen; i++) {
         const InAddr *address = &interface->seen[i];
 

@@ -47,6 +47,8 @@ usec_t registrar_now(Registrar *registrar)
         Registration *r = state_get(registrar->state, i);
 
         r->since = (usec_t)MAX((int64_t)r->since + jump, (int64_t)0);
+        if (r->previous_interface)
+            r->previous_since = (usec_t)MAX((int64_t)r->previous_since + jump, (int64_t)0);
         if (r->not_before > 0)
             r->not_before = (usec_t)MAX((int64_t)r->not_before + jump, (int64_t)1);
     }
@@ -215,6 +217,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
     registration_calm(registration);
 
     if (registration->previous_interface) {
+        registration->lags = time_monotonic();
         registration_restore(registration);
         registration->reclaimed = false;
         restore_taken(registrar, registration);

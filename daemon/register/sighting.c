@@ -80,6 +80,7 @@ struct Sightings {
     size_t n_allocated;
     uint64_t n_ever;
     bool settled;
+    bool complete; /* all that is there was seen once */
 };
 
 static const char *const state_names[_SIGHTING_STATE_MAX] = {
@@ -362,15 +363,52 @@ static void sighting_claim(Sighting *sighting)
     sighting_set_state(sighting, SIGHTING_STATE_SUPERSEDED);
 }
 
+/* What is not waited for, answers to nobody. */
+static void on_leftover_released(const RegistrarResult *result, void *userdata)
+{
+    (void)result;
+    (void)userdata;
+}
+
+static void release_leftover(Sightings *sightings, const Registration *registration)
+{
+    /* The registration may go away inside the call, and its strings with it. */
+    _cleanup_(freep) char *owner = strdup(registration->owner);
+    const InAddr address = registration->address;
+    RegistrarWait *wait = NULL;
+    int r = owner
+                ? registrar_release(sightings->registrar, &address, owner, on_leftover_released, NULL, &wait)
+                : -ENOMEM;
+
+    if (r < 0)
+        log_debug_errno(r, "watch: cannot release: %m");
+    /* It goes on without us. */
+    (void)registrar_wait_free(wait);
+}
+
+/*
+ * The last one has gone, and what another had that had gone before was never handed over to it, being
+ * refused. Of what an earlier run registered it must be known first who is still there.
+ */
+static void release_orphan(Sightings *sightings, const InAddr *address)
+{
+    const Registration *registration = sightings->complete ? wanted(sightings, address) : NULL;
+
+    if (registration && protocol_owner_is_watch(registration->owner) &&
+        !newest(sightings, address, NULL, LIVE))
+        release_leftover(sightings, registration);
+}
+
 /* Ends the sighting, unless its release must be waited for. */
 static void sighting_release(Sighting *sighting)
 {
-    Registrar *registrar = sighting->sightings->registrar;
+    Sightings *sightings = sighting->sightings;
+    const InAddr address = sighting->key.address;
     RegistrarWait *wait = NULL;
     int r;
 
     sighting_set_state(sighting, SIGHTING_STATE_RELEASING);
-    r = registrar_release(registrar, &sighting->key.address, sighting->owner, sighting_on_released, sighting,
+    r = registrar_release(sightings->registrar, &address, sighting->owner, sighting_on_released, sighting,
                           &wait);
     if (r < 0) {
         log_debug_errno(r, "watch: cannot release: %m");
@@ -378,6 +416,7 @@ static void sighting_release(Sighting *sighting)
     } else if (wait) {
         sighting->wait = wait;
     }
+    release_orphan(sightings, &address);
 }
 
 static void sighting_on_gone(Sighting *sighting)
@@ -649,29 +688,6 @@ static bool is_seen(const Sightings *sightings, const InAddr *address)
     return false;
 }
 
-/* What is not waited for, answers to nobody. */
-static void on_leftover_released(const RegistrarResult *result, void *userdata)
-{
-    (void)result;
-    (void)userdata;
-}
-
-static void release_leftover(Sightings *sightings, const Registration *registration)
-{
-    /* The registration may go away inside the call, and its strings with it. */
-    _cleanup_(freep) char *owner = strdup(registration->owner);
-    const InAddr address = registration->address;
-    RegistrarWait *wait = NULL;
-    int r = owner
-                ? registrar_release(sightings->registrar, &address, owner, on_leftover_released, NULL, &wait)
-                : -ENOMEM;
-
-    if (r < 0)
-        log_debug_errno(r, "watch: cannot release: %m");
-    /* It goes on without us. */
-    (void)registrar_wait_free(wait);
-}
-
 static void forget_notes(const Sightings *sightings)
 {
     const State *notes = state_moved_away(registrar_state(sightings->registrar));
@@ -692,8 +708,8 @@ void sightings_release_leftovers(Sightings *sightings)
 {
     const State *state = registrar_state(sightings->registrar);
 
+    sightings->complete = true;
     forget_notes(sightings);
-
     for (size_t i = state_n(state); i-- > 0;) {
         const Registration *registration = state_get(state, i);
 

@@ -536,6 +536,8 @@ static void on_address_removed(Watch *watch, Namespace *namespace, const NsnlAdd
     const SightingKey key = {namespace->nsid, told->ifindex, told->address};
     int r;
 
+    if (told->scope != RT_SCOPE_UNIVERSE)
+        return;
     if (told->address.family != AF_INET || !sightings_may_be_twice(watch->sightings, &key)) {
         sightings_remove(watch->sightings, &key);
         return;

@@ -374,6 +374,24 @@ int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **ret, cl
                                              userdata);
 }
 
+/* An entry of a scope that is not for the network is none of ours, when it comes and when it goes. */
+static void test_other_scope(void **state)
+{
+    World *world = *state;
+    Pod *a;
+
+    watch_begin(world);
+    a = plugged_pod(world, "cni-a", "eth1");
+    drain(world); /* it is told of once */
+    add(a, "10.0.1.10/24");
+    drain(world);
+    for (unsigned adds = 2; adds-- > 0;) {
+        assert_int_equal(pod_address(a, adds, "net1", "10.0.1.10/32", RT_SCOPE_LINK, 0), 0);
+        drain(world);
+    }
+    assert_registered(world, "10.0.1.10", "watch:cni-a/net1", "eth1");
+}
+
 /* Too many programs use inotify. */
 static bool inotify_fails;
 
@@ -697,6 +715,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_start, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_added_and_removed, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_two_lengths, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_other_scope, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_no_inotify, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_burst, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_not_for_the_network, world_setup, world_teardown),

@@ -323,6 +323,30 @@ static void test_amend_end(void **state)
     }
 }
 
+/* What gives way before its turn was not sent, and does not cost those after it their turn. */
+static void test_give_up_keeps_no_turn(void **state)
+{
+    Fixture *fixture = *state;
+    Answer first = {0}, last = {0};
+    SCRIPT(fixture, throttled, {.body = DELETED});
+
+    start_delete(fixture, &first);
+    fake_run_until(fixture->event, &first.done);
+    for (unsigned i = 0; i < 300; i++) {
+        Answer answer = {0};
+
+        start_delete(fixture, &answer);
+        if (i % 2 == 0 && aws_call_give_up(answer.call))
+            fake_run_until(fixture->event, &answer.done);
+        else
+            answer.call = aws_call_free(answer.call);
+    }
+    start_delete(fixture, &last);
+    fixture->n_ec2 = 1;
+    fake_run_until(fixture->event, &last.done);
+    assert_true(last.ok);
+}
+
 /* Between two tries it can be given up; while one is under way EC2 may carry it out. */
 static void test_give_up(void **state)
 {
@@ -564,12 +588,12 @@ int main(void)
 {
 #define TEST(_function) cmocka_unit_test_setup_teardown(_function, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_ok),        TEST(test_retried),   TEST(test_no_blind_retry),
-        TEST(test_final),     TEST(test_not_found), TEST(test_amend),
-        TEST(test_deadline),  TEST(test_cut_short), TEST(test_expired_credentials),
-        TEST(test_amend_end), TEST(test_give_up),   TEST(test_clock_skew),
-        TEST(test_no_role),   TEST(test_pages),     TEST(test_parallel),
-        TEST(test_dry_run),   TEST(test_endpoints),
+        TEST(test_ok),         TEST(test_retried),   TEST(test_no_blind_retry),
+        TEST(test_final),      TEST(test_not_found), TEST(test_amend),
+        TEST(test_deadline),   TEST(test_cut_short), TEST(test_expired_credentials),
+        TEST(test_amend_end),  TEST(test_give_up),   TEST(test_give_up_keeps_no_turn),
+        TEST(test_clock_skew), TEST(test_no_role),   TEST(test_pages),
+        TEST(test_parallel),   TEST(test_dry_run),   TEST(test_endpoints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

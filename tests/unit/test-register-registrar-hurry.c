@@ -328,6 +328,31 @@ static void test_unassign_of_what_went_and_came_back(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* It is wanted on another interface, whose call waits for this one. */
+static void test_unassign_of_what_is_wanted_elsewhere(void **unused _unused_)
+{
+    Asked asked = {0};
+    FakeCall *call;
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    give_back_ok(&f, "2001:db8::20", "a");
+    advance(&f, 40 * SECOND);
+    call = fake_aws_pending(f.cloud.aws, UNASSIGN6);
+    fake_call_rest(call, false);
+    put_on(&f, &asked, "2001:db8::20", "eth2", "b");
+    settle(&f);
+    fake_call_end(call);
+    settle(&f);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", "eni-2"));
+    asked.wait = registrar_wait_free(asked.wait);
+    fixture_done(&f);
+}
+
 /* It may have been carried out: it is repeated for three seconds, and then has failed. */
 static void test_unassign_that_may_be_done(void **unused _unused_)
 {
@@ -378,6 +403,52 @@ static void test_unassign_for_room(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* One family is put off for as long as EC2 likes; the other one has its turn, and then both by turns. */
+static void test_families_take_turns(void **unused _unused_)
+{
+    for (unsigned ambiguous = 0; ambiguous < 2; ambiguous++) {
+        Asked six = {0}, four = {0}, five = {0};
+        FakeCall *call;
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        put_on(&f, &six, "2001:db8::20", "eth1", "a");
+        settle(&f);
+        call = assigning(&f, "2001:db8::20");
+        fake_call_rest(call, ambiguous);
+        put(&f, &four, "10.0.1.20", "b");
+        advance(&f, 2 * SECOND);
+        assert_false(call->given_up);
+        advance(&f, 2 * SECOND);
+        fake_call_end(call);
+        settle(&f);
+        assert_int_equal(six.status, 0);
+        assert_int_equal(pending(&f, ASSIGN6), 0);
+        call = fake_aws_pending(f.cloud.aws, ASSIGN);
+        fake_call_rest(call, false);
+        advance(&f, 4 * SECOND);
+        fake_call_end(call);
+        settle(&f);
+        assert_int_equal(pending(&f, ASSIGN), 0);
+        assign6_ok(&f, "2001:db8::20");
+        assert_int_equal(six.status, 200);
+        assign_ok(&f);
+        assert_int_equal(four.status, 200);
+
+        /* Nobody else waits: it goes on. */
+        put(&f, &five, "10.0.1.21", "b");
+        settle(&f);
+        call = fake_aws_pending(f.cloud.aws, ASSIGN);
+        fake_call_rest(call, ambiguous);
+        advance(&f, USEC_PER_MINUTE);
+        assert_false(call->given_up);
+        assign_ok(&f);
+        assert_int_equal(five.status, 200);
+        fixture_done(&f);
+    }
+}
+
 static void test_freed(void **unused _unused_)
 {
     Asked asked = {0}, next = {0};
@@ -406,6 +477,8 @@ int main(void)
         cmocka_unit_test(test_unassign_gives_way_later),
         cmocka_unit_test(test_unassign_of_what_is_wanted_again),
         cmocka_unit_test(test_unassign_of_what_went_and_came_back),
+        cmocka_unit_test(test_unassign_of_what_is_wanted_elsewhere),
+        cmocka_unit_test(test_families_take_turns),
         cmocka_unit_test(test_unassign_that_may_be_done),
         cmocka_unit_test(test_unassign_for_room),
         cmocka_unit_test(test_freed),

@@ -286,6 +286,38 @@ static void test_own_ipv6_forgotten(void **unused _unused_)
     }
 }
 
+/* Killed while the one that was claimed is assigned: the file knows the other one only. */
+static void test_own_ipv6_forgotten_and_killed(void **unused _unused_)
+{
+    Asked asked = {0}, other = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    write_file(&f, "damaged");
+    f.ips6[f.n_ips6++] = address("2001:db8::20");
+    f.ips6[f.n_ips6++] = address("2001:db8::abcd:1");
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "pod");
+    put(&f, &other, "10.0.2.50", "other"); /* the file is written for it */
+    settle(&f);
+    assign_ok(&f);
+    assert_int_equal(other.status, 200);
+    assert_int_equal(stored(&f, "2001:db8::20", NULL), 0);
+    assert_int_equal(stored(&f, "2001:db8::abcd:1", NULL), 1);
+    fixture_stop(&f);
+    asked.wait = registrar_wait_free(asked.wait);
+    fake_aws_forget(f.cloud.aws);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "pod");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    assert_int_equal(asked.status, 200);
+    advance(&f, f.options.stale_grace + USEC_PER_MINUTE);
+    assert_int_equal(pending(&f, "UnassignIpv6Addresses"), 0);
+    assert_null(find(&f, "2001:db8::abcd:1"));
+    fixture_done(&f);
+}
+
 /* Another address is the own one by now: that is believed, and remembered. */
 static void test_own_ipv6_changed(void **unused _unused_)
 {
@@ -554,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_interface_missing),
         cmocka_unit_test(test_own_ipv6),
         cmocka_unit_test(test_own_ipv6_forgotten),
+        cmocka_unit_test(test_own_ipv6_forgotten_and_killed),
         cmocka_unit_test(test_own_ipv6_changed),
         cmocka_unit_test(test_killed_when_taken_over),
         cmocka_unit_test(test_reboot),

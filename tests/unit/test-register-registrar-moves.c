@@ -452,9 +452,142 @@ static void test_full_for_a_move_while_one_leaves(void **unused _unused_)
     fixture_done(&f);
 }
 
+#define UNASSIGN6 "UnassignIpv6Addresses"
+
+/* 2001:db8::20 is on eth1 and wanted on eth2. */
+static void register_and_move(Fixture *f, Asked *asked)
+{
+    fixture_init(f);
+    fixture_start(f);
+    put_on(f, asked, "2001:db8::20", "eth1", "a");
+    settle(f);
+    assign6_ok(f, "2001:db8::20");
+    begin_move(f, asked, "b");
+}
+
+/* And it is nobody's at this moment. */
+static void register_move_and_take(Fixture *f, Asked *asked)
+{
+    register_and_move(f, asked);
+    fail_call(f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    look_answer(f, ENI, "", "2001:db8::20");
+    cloud_answer(&f->cloud, UNASSIGN6);
+    settle(f);
+}
+
+/* It is wanted back where it was while it goes: it has gone, and if it cannot come back it is given up there.
+ */
+static void test_move_within_node_there_and_back(void **unused _unused_)
+{
+    Asked asked = {0}, back = {0};
+    Fixture f;
+
+    register_move_and_take(&f, &asked);
+    give_back_ok(&f, "2001:db8::20", "b");
+    put_on(&f, &back, "2001:db8::20", "eth1", "c");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    assert_int_equal(back.status, 502);
+    advance(&f, 40 * SECOND);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN6), "NetworkInterfaceId", "eni-2"));
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
+/* Wanted there twice, and given up twice, during one call, which is refused: it is where it was. */
+static void test_move_within_node_twice(void **unused _unused_)
+{
+    Asked asked = {0}, again = {0};
+    Fixture f;
+
+    register_and_move(&f, &asked);
+    give_back_ok(&f, "2001:db8::20", "b");
+    put_on(&f, &again, "2001:db8::20", "eth2", "c");
+    settle(&f);
+    give_back_ok(&f, "2001:db8::20", "c");
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    for (unsigned i = 0; i < 20 && pending(&f, UNASSIGN6) == 0; i++) {
+        while (pending(&f, DESCRIBE) > 0) {
+            const char *id = fake_call_get(fake_aws_pending(f.cloud.aws, DESCRIBE), "NetworkInterfaceId.1");
+
+            look_answer(&f, id, "", streq(id, ENI) ? "2001:db8::20" : "");
+        }
+        advance(&f, 10 * SECOND);
+    }
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN6), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    fixture_done(&f);
+}
+
+/* The clock is set back meanwhile: what was given up before is unassigned when its time is over all the same.
+ */
+static void test_move_within_node_and_clock(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    give_back_ok(&f, "2001:db8::20", "a");
+    put_on(&f, &asked, "2001:db8::20", "eth2", "b");
+    settle(&f);
+    fake_clock_set(-(int64_t)(5 * USEC_PER_HOUR));
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    assert_int_equal(asked.status, 502);
+    advance(&f, USEC_PER_MINUTE);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN6), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    fixture_done(&f);
+}
+
+/* Brought back to eth1 while that is looked at for somebody else: what the look shows is older. */
+static void test_brought_back_beside_a_look(void **unused _unused_)
+{
+    Asked asked = {0}, other = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    register_ok(&f, "10.0.1.20", "other");
+    advance(&f, 2 * USEC_PER_MINUTE);
+    put_on(&f, &asked, "2001:db8::20", "eth2", "b");
+    settle(&f);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address 2001:db8::20 is in use.");
+    look_answer(&f, ENI, "", "2001:db8::20");
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    put(&f, &other, "10.0.1.20", "other");
+    settle(&f);
+    assert_int_equal(pending(&f, DESCRIBE), 1);
+    fail_call(&f, ASSIGN6, "UnauthorizedOperation", "no");
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+    assign6_ok(&f, "2001:db8::20");
+    look_answer(&f, ENI, "10.0.1.10 10.0.1.20", "");
+    assert_int_equal(other.status, 200);
+    assert_string_equal(find(&f, "2001:db8::20")->owner, "a");
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_move_within_node_there_and_back),
+        cmocka_unit_test(test_move_within_node_twice),
+        cmocka_unit_test(test_move_within_node_and_clock),
+        cmocka_unit_test(test_brought_back_beside_a_look),
         cmocka_unit_test(test_move_within_node_unknown),
         cmocka_unit_test(test_move_within_node_overtaken),
         cmocka_unit_test(test_move_within_node_given_back),

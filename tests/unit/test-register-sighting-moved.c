@@ -691,9 +691,38 @@ static void test_moved_away_and_one_ends(void **unused _unused_)
     }
 }
 
+/* Somebody fetches it, gives it back before that is done, and the pod inherits it: it is not fetched for
+ * that. */
+static void test_inherited_while_fetched(void **unused _unused_)
+{
+    Asked fetched = {0}, deleted = {0};
+    FakeCall *call;
+    Sightings *s;
+    Fixture f;
+
+    s = begin_with_pod(&f, V4);
+    advance(&f, 2 * USEC_PER_MINUTE);
+    put(&f, &fetched, V4, "y");
+    settle(&f);
+    look_answer(&f, ENI, "10.0.1.10", "");
+    call = fake_aws_pending(f.cloud.aws, ASSIGN);
+    assert_true(is_taken_from_others(&f));
+    fake_call_throttle(call);
+    assert_true(is_taken_from_others(&f));
+    give_back(&f, &deleted, V4, "y");
+    settle(&f);
+    assert_string_equal(find(&f, V4)->owner, owner_of_pod(1));
+    fake_call_throttle(call);
+    settle(&f);
+    assert_refused_without_taking(&f);
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_inherited_while_fetched),
         cmocka_unit_test(test_free_already),
         cmocka_unit_test(test_moved_away),
         cmocka_unit_test(test_moved_away_and_wanted),

@@ -415,9 +415,86 @@ static void test_refused_to_another(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Two pods above two interfaces have it, and the newer one goes; the older one goes, too. */
+static void both_end(Fixture *f, Sightings *s)
+{
+    gone(f, s, 2, V6);
+    gone(f, s, 1, V6);
+}
+
+static Sightings *begin_complete(Fixture *f)
+{
+    Sightings *s;
+
+    fixture_start(f);
+    s = begin(f);
+    sightings_settle(s);
+    sightings_release_leftovers(s);
+    see(f, s, 1, V6, "eth1");
+    assign6_ok(f, V6);
+    see(f, s, 2, V6, "eth2");
+    return s;
+}
+
+static void float_to_eth2(Fixture *f)
+{
+    fail_call(f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    look_answer(f, ENI, "", V6);
+    cloud_answer(&f->cloud, "UnassignIpv6Addresses");
+    settle(f);
+    assign6_ok(f, V6);
+}
+
+/* While it is on its way to the newer one: nobody has it in the end. */
+static void test_both_end_on_the_way(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    fixture_init(&f);
+    s = begin_complete(&f);
+    both_end(&f, s);
+    fail_call(&f, ASSIGN6, "InvalidIPAddress.InUse", "Address " V6 " is in use.");
+    advance(&f, USEC_PER_MINUTE);
+    assert_true(
+        fake_call_has(fake_aws_pending(f.cloud.aws, "UnassignIpv6Addresses"), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assert_null(find(&f, V6));
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
+/* The older one could not have it: its interface is full. */
+static void test_both_end_and_no_room(void **unused _unused_)
+{
+    Sightings *s;
+    Fixture f;
+
+    fixture_init(&f);
+    f.options.ipv6_limit = 2;
+    f.without_own6 = true;
+    s = begin_complete(&f);
+    float_to_eth2(&f);
+    assert_has(&f, V6, owner_of_pod(2), "eni-2");
+    see(&f, s, 3, "2001:db8::30", "eth1");
+    assign6_ok(&f, "2001:db8::30");
+    see(&f, s, 4, "2001:db8::31", "eth1");
+    assign6_ok(&f, "2001:db8::31");
+    both_end(&f, s);
+    advance(&f, USEC_PER_MINUTE);
+    cloud_answer(&f.cloud, "UnassignIpv6Addresses");
+    settle(&f);
+    assert_null(find(&f, V6));
+    (void)sightings_free(s);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_both_end_on_the_way),
+        cmocka_unit_test(test_both_end_and_no_room),
         cmocka_unit_test(test_busy),
         cmocka_unit_test(test_busy_for_a_moment),
         cmocka_unit_test(test_in_use),
