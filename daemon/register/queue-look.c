@@ -80,9 +80,11 @@ static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explain
     r->doubt = REGISTRATION_DOUBT_NONE;
     r->confirmed = time_monotonic();
     r->lags = 0;
-    if (doubt == REGISTRATION_DOUBT_TAKEN) {
+    if (doubt == REGISTRATION_DOUBT_TAKEN ||
+        (doubt == REGISTRATION_DOUBT_UNTOLD && r->state != REGISTRATION_WANTED)) {
         /* It has come here after all. */
         registrar_forget_origin(queue->registrar, r);
+        registration_settle(r);
         r->assigned = true;
     }
     if (doubt == REGISTRATION_DOUBT_NONE || doubt == REGISTRATION_DOUBT_FRESH)
@@ -91,13 +93,11 @@ static void looked_shown(Queue *queue, Registration *r, usec_t now, bool explain
         registrar_assigned(queue->registrar, r);
         r->lags = 0;
         r->refused = false;
-    } else if (!explained) {
+    } else if (doubt == REGISTRATION_DOUBT_UNASSIGN && !explained) {
         /* Another one may be why and have left the interface since: once more, before a pause. */
-        bool again = doubt == REGISTRATION_DOUBT_UNASSIGN && !r->refused;
-
-        if (!again)
+        if (r->refused)
             r->not_before = time_add(now, UNASSIGN_PAUSE);
-        r->refused = again;
+        r->refused = !r->refused;
     }
 }
 
@@ -113,7 +113,7 @@ static void looked_absent(Queue *queue, Registration *r, usec_t now)
             registrar_lost(queue->registrar, r);
         break;
     case REGISTRATION_DOUBT_UNTOLD:
-        if (r->state == REGISTRATION_WANTED && queue_is_moving(r)) {
+        if (r->state == REGISTRATION_WANTED && registration_is_moving(r)) {
             fail_untold(queue, r);
             doubt_origin(r);
         } else if (r->state == REGISTRATION_WANTED) {
@@ -152,7 +152,7 @@ static void looked_in_vain(Queue *queue, Registration *r, const AwsError *error,
     unknown.ambiguous = !gone; /* what the call before did is still not known */
     r->doubt = REGISTRATION_DOUBT_NONE;
     if ((doubt == REGISTRATION_DOUBT_FRESH && r->state == REGISTRATION_WANTED) ||
-        (doubt == REGISTRATION_DOUBT_UNTOLD && queue_is_moving(r) && !gone)) {
+        (doubt == REGISTRATION_DOUBT_UNTOLD && registration_is_moving(r) && !gone)) {
         r->doubt = doubt;
         r->not_before = time_add(now, UNASSIGN_PAUSE);
     } else if (r->state == REGISTRATION_WANTED &&

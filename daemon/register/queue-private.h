@@ -33,6 +33,7 @@ struct Queue {
     bool full[2];          /* EC2 said so, by family: make room first */
     bool gives_way;        /* the call of BATCH_ASSIGN: it was ended for others */
     int gave_way;          /* the family of the last such call that did; AF_UNSPEC: it did not */
+    usec_t look_due;       /* CLOCK_MONOTONIC: of queue_look_later(); 0: none */
     bool refresh;          /* look at the interface, when there is nothing else to do */
     unsigned next_suspect; /* number of the next half */
 };
@@ -82,12 +83,6 @@ void queue_fail(Queue *queue, Registration *registration, const AwsError *error)
  * @registrations: of one family, which do not fit; they go out again then
  */
 bool queue_can_make_room(Queue *queue, Registration *const *registrations, size_t n, const AwsError *error);
-
-/** queue_is_moving() - whether the registration is on its way from one interface of this node to another */
-static inline bool queue_is_moving(const Registration *r)
-{
-    return r->previous_interface && !streq(r->previous_interface, r->network_interface_id);
-}
 
 /** queue_on_looked() - the call of BATCH_LOOK has ended; an AwsHandler whose userdata is the queue */
 void queue_on_looked(const AwsReply *reply, void *userdata);

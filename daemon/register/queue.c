@@ -127,6 +127,12 @@ void queue_refresh(Queue *queue)
     queue_kick(queue);
 }
 
+void queue_look_later(Queue *queue)
+{
+    queue->look_due = time_add(time_monotonic(), REGISTRAR_FRESH);
+    queue_kick(queue);
+}
+
 /* ------------------------------------------------------------------ the end of a call */
 
 static Batch queue_take(const Queue *queue, Batch *from)
@@ -201,7 +207,7 @@ void queue_fail(Queue *queue, Registration *registration, const AwsError *error)
     ProtocolError refusal = refusal_explain(error, text);
 
     /* It has moved within the node or is where it was: only a look tells. */
-    if (error->ambiguous && queue_is_moving(registration)) {
+    if (error->ambiguous && registration_is_moving(registration)) {
         registration->doubt = REGISTRATION_DOUBT_UNTOLD;
         return;
     }
@@ -241,7 +247,7 @@ static void queue_blame(Queue *queue, const Batch *batch, Registration *r, const
         if (!in_use || !r->yields)
             queue_log_refusal(queue, error, &r->address);
         /* It is not here any more, either. */
-        if (in_use && r->yields && !queue_is_moving(r))
+        if (in_use && r->yields && !registration_is_moving(r))
             registration_settle(r);
         queue_fail(queue, r, error);
     }
@@ -271,7 +277,7 @@ static bool queue_is_left(const Queue *queue, int family)
     for (size_t i = 0; i < state_n(state); i++) {
         const Registration *r = state_get(state, i);
 
-        if (r->in_flight && r->address.family == family && queue_is_moving(r) &&
+        if (r->in_flight && r->address.family == family && registration_is_moving(r) &&
             streq(r->previous_interface, queue->interface->id))
             return true;
     }
@@ -345,11 +351,11 @@ static void assign_is_unclear(const Batch *batch, bool given_up)
     for (size_t i = 0; i < batch->n; i++) {
         Registration *r = batch->registrations[i];
 
-        if (queue_is_moving(r) && given_up)
+        if (registration_is_moving(r) && given_up)
             r->doubt = REGISTRATION_DOUBT_UNTOLD;
-        else if (!queue_is_moving(r) && r->state == REGISTRATION_WANTED)
+        else if (!registration_is_moving(r) && r->state == REGISTRATION_WANTED)
             r->reclaimed = true;
-        else if (!queue_is_moving(r))
+        else if (!registration_is_moving(r))
             r->assigned = true;
     }
 }
@@ -615,6 +621,8 @@ static int queue_begin(Queue *queue, Batch *batch)
         return queue_call(queue, batch, on_unassigned);
     case BATCH_LOOK:
         queue->refresh = false;
+        if (queue->look_due <= time_monotonic())
+            queue->look_due = 0;
         trust_looked(&queue->interface->trust, time_monotonic());
         return queue_call(queue, batch, queue_on_looked);
     case BATCH_MOVE: return queue_move(queue, batch);
@@ -628,13 +636,17 @@ static int queue_begin(Queue *queue, Batch *batch)
 static int queue_next(Queue *queue, usec_t now, usec_t *ret_due)
 {
     _cleanup_batch_ Batch batch = BATCH_NULL;
+    usec_t monotonic = time_monotonic();
     int r;
 
     registrar_decide_own(queue->registrar, queue->interface, now);
     r = queue_gather(queue, now, &batch, ret_due);
     if (r < 0)
         return r;
-    if (batch.action == BATCH_NONE && queue->refresh)
+    if (queue->look_due > monotonic)
+        *ret_due = MIN(*ret_due, time_add(now, queue->look_due - monotonic));
+    if (batch.action == BATCH_NONE &&
+        (queue->refresh || (queue->look_due > 0 && queue->look_due <= monotonic)))
         batch.action = BATCH_LOOK;
     if (batch.action == BATCH_NONE)
         return 0;

@@ -25,4 +25,11 @@ void queue_kick(Queue *queue);
  */
 void queue_refresh(Queue *queue);
 
+/**
+ * queue_look_later() - look at the interface when EC2's describes show everything of now (REGISTRAR_FRESH)
+ *
+ * What is not where it was expected may be here: nobody knows of it, and so it is unassigned.
+ */
+void queue_look_later(Queue *queue);
+
 DEFINE_CLEANUP(Queue, queue_free)

@@ -134,6 +134,12 @@ static bool owner_is_valid(const char *owner)
     return string;
 }
 
+/* On its way from one interface of this node to another, and the reply was lost: a look is to tell. */
+static bool is_where_unknown(const Registration *r)
+{
+    return r->doubt == REGISTRATION_DOUBT_UNTOLD && registration_is_moving(r);
+}
+
 /* Whether a registration as asked for may begin; refuses it if not. */
 static bool check_register(const Registrar *registrar, const Registration *r, const Interface *interface,
                            const InAddr *address, RegistrarHandler handler, void *userdata)
@@ -149,10 +155,11 @@ static bool check_register(const Registrar *registrar, const Registration *r, co
     else if (elsewhere && r->assigned && !registrar->options.allow_reassign)
         refuse_printf(handler, userdata, 409, "address_in_use", "%s is on %s, and allow_reassign is no", text,
                       elsewhere);
-    else if (elsewhere && (r->in_flight || r->doubt == REGISTRATION_DOUBT_UNTOLD) &&
-             r->state == REGISTRATION_WANTED)
+    else if ((elsewhere && r->state == REGISTRATION_WANTED &&
+              (r->in_flight || r->doubt == REGISTRATION_DOUBT_UNTOLD)) ||
+             (r && r->state != REGISTRATION_WANTED && is_where_unknown(r)))
         refuse_printf(handler, userdata, 409, "busy", "%s is being registered on %s at the moment", text,
-                      elsewhere);
+                      registrar_ifname(registrar, r->network_interface_id));
     else if ((!here || r->state == REGISTRATION_RELEASED) &&
              registrar_is_full(registrar, interface, address->family))
         refuse_printf(handler, userdata, 507, "address_limit",
@@ -193,7 +200,7 @@ static int want_again(Registrar *registrar, Registration *r, const Interface *in
         r->previous_since = now;
     }
     registration_calm(r);
-    r->reclaimed = here && (!r->previous_interface || streq(r->previous_interface, r->network_interface_id));
+    r->reclaimed = here && !registration_is_moving(r);
     r->fetched = false;
     r->assigned = false;
     return 0;
@@ -437,7 +444,7 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     static const ProtocolError gone = {409, "released", "the address was given back meanwhile"};
     bool untouched = r->state == REGISTRATION_WANTED && !r->assigned && !r->in_flight && !r->reclaimed &&
                      !r->doubt && !r->taken_from;
-    bool untold = r->doubt == REGISTRATION_DOUBT_UNTOLD;
+    bool untold = r->doubt == REGISTRATION_DOUBT_UNTOLD, unknown = is_where_unknown(r);
     int res;
 
     if (untouched && !r->previous_interface) {
@@ -456,7 +463,9 @@ static int registrar_unwant(Registrar *registrar, Registration *r)
     if (untouched)
         registration_restore(r);
     registration_calm(r);
-    if (r->taken_from && !r->in_flight) {
+    if (unknown) {
+        r->doubt = REGISTRATION_DOUBT_UNTOLD;
+    } else if (r->taken_from && !r->in_flight) {
         r->doubt = REGISTRATION_DOUBT_TAKEN;
         r->assigned = untold; /* as far as we know: it may have come here */
     }

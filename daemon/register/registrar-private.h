@@ -94,6 +94,12 @@ void registrar_forget_origin(Registrar *registrar, Registration *registration);
 /** registrar_kick() - the registration is not as wanted: its interface's queue looks for it */
 void registrar_kick(const Registrar *registrar, const Registration *registration);
 
+/** registration_is_moving() - whether it is on its way from one interface of this node to another */
+static inline bool registration_is_moving(const Registration *r)
+{
+    return r->previous_interface && !streq(r->previous_interface, r->network_interface_id);
+}
+
 /** registration_calm() - nothing is in doubt, put off or tried again any more */
 void registration_calm(Registration *registration);
 

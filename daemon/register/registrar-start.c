@@ -286,6 +286,7 @@ static int registrar_bring_back(Registration *r, const Interface *interface, con
     res = replace_string(&r->network_interface_id, shown->id);
     if (res < 0)
         return res;
+    r->confirmed = time_monotonic(); /* there */
     log_debug("%s moves back from %s to %s", in_addr_format(&r->address, text), shown->ifname,
               interface->ifname);
     return registration_move(r, interface->id);

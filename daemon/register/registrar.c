@@ -204,6 +204,22 @@ static void restore_taken(Registrar *registrar, Registration *registration)
     }
 }
 
+/*
+ * It may be on another interface of this node: asked for there and given up again, while a call was under way
+ * whose outcome was not told. At a start what is there is known.
+ */
+static void look_elsewhere(const Registrar *registrar, const Registration *registration)
+{
+    for (size_t i = 0; i < registrar->n_interfaces; i++) {
+        const Interface *interface = registrar->interfaces[i];
+
+        if (!interface->seen && !streq(interface->id, registration->network_interface_id) &&
+            in_prefix_contains(&interface->prefixes[family_index(registration->address.family)],
+                               &registration->address))
+            queue_look_later(interface->queue);
+    }
+}
+
 void registrar_failed(Registrar *registrar, Registration *registration, const ProtocolError *error,
                       bool maybe)
 {
@@ -221,6 +237,10 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
         registration_restore(registration);
         registration->reclaimed = false;
         restore_taken(registrar, registration);
+        /* That it is there was in doubt before it was asked for elsewhere. */
+        if (registration->state == REGISTRATION_WANTED && registration->assigned &&
+            registration->confirmed == 0)
+            registration->doubt = REGISTRATION_DOUBT_FRESH;
         registrar_kick(registrar, registration);
     } else if (maybe || registration->reclaimed) {
         /* EC2 may have it: nobody's, to be unassigned. Without memory it stays as it is and is asked again.
@@ -240,6 +260,8 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
         registrar_touch(registrar); /* it may be in the file */
         if (yields)
             registrar_note_moved_away(registrar, registration);
+        if (registration->confirmed > 0) /* it has been on this node */
+            look_elsewhere(registrar, registration);
         state_remove(registrar->state, registration);
     }
     if (registrar->heir)
@@ -284,6 +306,7 @@ void registrar_lost(Registrar *registrar, Registration *registration)
     }
     if (wanted)
         registrar_note_moved_away(registrar, registration);
+    look_elsewhere(registrar, registration);
     state_remove(registrar->state, registration);
     registrar_touch(registrar);
     if (wanted && registrar->heir)

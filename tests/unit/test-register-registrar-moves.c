@@ -525,6 +525,60 @@ static void test_move_within_node_twice(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Nobody knows where it is, and nobody wants it any more: that is found out before it is wanted again. */
+static void test_move_within_node_untold_and_given_back(void **unused _unused_)
+{
+    Asked asked = {0}, again = {0};
+    Fixture f;
+
+    register_and_move(&f, &asked);
+    fake_call_lose(fake_aws_pending(f.cloud.aws, ASSIGN6)); /* carried out */
+    settle(&f);
+    fail_call(&f, DESCRIBE, "RequestLimitExceeded", "later");
+    give_back_ok(&f, "2001:db8::20", "b");
+    put_on(&f, &again, "2001:db8::20", "eth1", "c");
+    assert_string_equal(again.code, "busy");
+    put_on(&f, &again, "2001:db8::20", "eth2", "c");
+    assert_string_equal(again.code, "busy");
+    advance(&f, 31 * SECOND);
+    look_answer(&f, "eni-2", "10.0.2.10", "2001:db8::20");
+    put_on(&f, &again, "2001:db8::20", "eth1", "c");
+    assert_int_equal(again.status, 0);
+    again.wait = registrar_wait_free(again.wait);
+    give_back_ok(&f, "2001:db8::20", "c");
+    advance(&f, 40 * SECOND);
+    fixture_done(&f);
+}
+
+/* It is not where it was given up: it may be on the other interface, which is looked at for that, once. */
+static void test_astray_within_node(void **unused _unused_)
+{
+    Asked asked = {0};
+    Fixture f;
+
+    fixture_init(&f);
+    f.ips6[f.n_ips6++] = address("2001:db8::10");
+    fixture_start(&f);
+    put_on(&f, &asked, "2001:db8::20", "eth2", "a");
+    settle(&f);
+    assign6_ok(&f, "2001:db8::20");
+    give_back_ok(&f, "2001:db8::20", "a");
+    advance(&f, 40 * SECOND);
+    fail_call(&f, UNASSIGN6, "InvalidParameterValue", "Some of the specified addresses are not assigned");
+    look_answer(&f, "eni-2", "", "");
+    assert_int_equal(state_n(registrar_state(f.registrar)), 0);
+    advance(&f, 50 * SECOND);
+    assert_int_equal(pending(&f, NULL), 0);
+    advance(&f, 20 * SECOND);
+    look_answer(&f, ENI, "10.0.1.10", "2001:db8::10 2001:db8::20");
+    advance(&f, 40 * SECOND);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN6), "NetworkInterfaceId", ENI));
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    assert_int_equal(fake_clock_next(), USEC_INFINITY);
+    fixture_done(&f);
+}
+
 /* The clock is set back meanwhile: what was given up before is unassigned when its time is over all the same.
  */
 static void test_move_within_node_and_clock(void **unused _unused_)
@@ -587,6 +641,8 @@ int main(void)
         cmocka_unit_test(test_move_within_node_there_and_back),
         cmocka_unit_test(test_move_within_node_twice),
         cmocka_unit_test(test_move_within_node_and_clock),
+        cmocka_unit_test(test_move_within_node_untold_and_given_back),
+        cmocka_unit_test(test_astray_within_node),
         cmocka_unit_test(test_brought_back_beside_a_look),
         cmocka_unit_test(test_move_within_node_unknown),
         cmocka_unit_test(test_move_within_node_overtaken),

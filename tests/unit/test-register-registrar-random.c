@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Random requests, failures, lost replies, thefts and kills against a small model of EC2, and then quiet:
- * what was answered must be true, and EC2 must hold exactly what is wanted. A divergence tells its seed;
- * REGISTRAR_SEED runs that one alone, REGISTRAR_RUNS so many from the first: some faults take 100,000.
+ * Random requests, failures, lost replies, thefts, kills and clocks that are set, on two interfaces, against
+ * a small model of EC2, and then quiet: what was answered must be true, and EC2 must hold exactly what is
+ * wanted. A divergence tells its seed; REGISTRAR_SEED runs that one alone, REGISTRAR_RUNS so many from the
+ * first: some faults take 100,000.
  */
 
 #include "lib/fake-aws/registry.h"
 #include "util/log.h"
 #include <stdio.h>
 
-#define N_ADDRESSES 10u /* 0 … 6 are IPv4 */
-#define N_IPV4      7u
+#define N_ADDRESSES 10u /* the first are IPv4 */
+#define N_IPV4      5u
 #define N_OWNERS    3u
 #define N_ASKED     32u
 #define UNKNOWN     (-2)
 #define RELEASED    (-1)
 
-typedef enum Holder { HOLDER_NOBODY, HOLDER_US, HOLDER_OTHER } Holder;
+/* Where EC2 has an address: on one of our two interfaces, which are in one subnet, or on another node's. */
+typedef enum Holder { HOLDER_NOBODY, HOLDER_ETH1, HOLDER_ETH2, HOLDER_OTHER } Holder;
+
+static const char *const ids[] = {"", ENI, "eni-2", "eni-other"};
 
 typedef struct Pending {
     Asked asked;
@@ -71,9 +75,14 @@ static const char *owner_of(int i)
 
 /* ------------------------------------------------------------------ EC2 */
 
+static bool is_ours(Holder holder)
+{
+    return holder == HOLDER_ETH1 || holder == HOLDER_ETH2;
+}
+
 static void hold(World *w, unsigned i, Holder holder)
 {
-    w->stolen[i] = w->stolen[i] || (w->holders[i] == HOLDER_US && holder == HOLDER_OTHER);
+    w->stolen[i] = w->stolen[i] || (is_ours(w->holders[i]) && holder == HOLDER_OTHER);
     w->holders[i] = holder;
 }
 
@@ -82,29 +91,27 @@ static void hold(World *w, unsigned i, Holder holder)
     for (size_t _k = 0; _k < (_call)->parameters.n; _k++)                                                    \
         for (int _i = index_of((_call)->parameters.items[_k].value); _i >= 0; _i = -1)
 
-static const char *why_not(const World *w, const FakeCall *call, bool ours)
+static const char *why_not(const World *w, const FakeCall *call, Holder at)
 {
     FOR_ADDRESSES(i, call)
     {
-        if (streq(call->action, ASSIGN6) && w->holders[i] != HOLDER_NOBODY &&
-            w->holders[i] != (ours ? HOLDER_US : HOLDER_OTHER))
+        if (streq(call->action, ASSIGN6) && w->holders[i] != HOLDER_NOBODY && w->holders[i] != at)
             return "InvalidIPAddress.InUse";
-        if (strncmp(call->action, "Unassign", 8) == 0 && w->holders[i] != (ours ? HOLDER_US : HOLDER_OTHER))
+        if (strncmp(call->action, "Unassign", 8) == 0 && w->holders[i] != at)
             return "InvalidParameterValue";
     }
     return NULL;
 }
 
-static void carry_out(World *w, const FakeCall *call, bool ours)
+static void carry_out(World *w, const FakeCall *call, Holder at)
 {
     bool unassign = strncmp(call->action, "Unassign", 8) == 0;
-    Holder holder = ours ? HOLDER_US : HOLDER_OTHER;
 
     FOR_ADDRESSES(i, call)
     {
-        if (!unassign || w->holders[i] == holder)
-            w->holders[i] = unassign ? HOLDER_NOBODY : holder;
-        w->stolen[i] = w->stolen[i] && w->holders[i] != HOLDER_US;
+        if (!unassign || w->holders[i] == at)
+            w->holders[i] = unassign ? HOLDER_NOBODY : at;
+        w->stolen[i] = w->stolen[i] && !is_ours(w->holders[i]);
     }
 }
 
@@ -127,17 +134,24 @@ static void answer_describe(World *w, FakeCall *call)
 {
     _cleanup_buf_ Buf xml = BUF_NULL;
 
-    show(w, &xml, HOLDER_US, ENI);
-    if (fake_call_get(call, "Filter.1.Name"))
+    if (fake_call_get(call, "Filter.1.Name")) {
+        show(w, &xml, HOLDER_ETH1, ENI);
+        show(w, &xml, HOLDER_ETH2, "eni-2");
         show(w, &xml, HOLDER_OTHER, "eni-other");
+    } else if (streq_ptr(fake_call_get(call, "NetworkInterfaceId.1"), "eni-2")) {
+        show(w, &xml, HOLDER_ETH2, "eni-2");
+    } else {
+        assert_true(fake_call_has(call, "NetworkInterfaceId.1", ENI));
+        show(w, &xml, HOLDER_ETH1, ENI);
+    }
     fake_call_answer(call, "<networkInterfaceSet>%s</networkInterfaceSet>", xml.data);
 }
 
-static void answer_done(World *w, FakeCall *call, bool ours)
+static void answer_done(World *w, FakeCall *call, Holder at)
 {
     _cleanup_buf_ Buf xml = BUF_NULL;
 
-    carry_out(w, call, ours);
+    carry_out(w, call, at);
     assert_int_equal(buf_puts(&xml, "<networkInterfaceId>x</networkInterfaceId>"), 0);
     assert_int_equal(buf_puts(&xml, streq(call->action, ASSIGN) ? "<assignedPrivateIpAddressesSet>"
                                                                 : "<assignedIpv6Addresses>"),
@@ -175,10 +189,33 @@ static void try_again(const World *w, FakeCall *call)
     }
 }
 
-static void answer(World *w)
+/* The oldest or the newest that waits for an answer. */
+static FakeCall *choose_call(World *w)
 {
     FakeCall *call = fake_aws_pending(w->f.cloud.aws, NULL);
-    bool ours = streq_ptr(fake_call_get(call, "NetworkInterfaceId"), ENI);
+
+    if (fake_aws_n_pending(w->f.cloud.aws, NULL) == 1 || pick(w, 2) == 0)
+        return call;
+    for (size_t i = fake_aws_n(w->f.cloud.aws); i-- > 0;) {
+        FakeCall *newest = fake_aws_call(w->f.cloud.aws, i);
+
+        if (newest->call && !newest->answered)
+            return newest;
+    }
+    return call;
+}
+
+static Holder place_of(const FakeCall *call)
+{
+    const char *id = fake_call_get(call, "NetworkInterfaceId");
+
+    return streq_ptr(id, ENI) ? HOLDER_ETH1 : streq_ptr(id, "eni-2") ? HOLDER_ETH2 : HOLDER_OTHER;
+}
+
+static void answer(World *w)
+{
+    FakeCall *call = choose_call(w);
+    Holder at = place_of(call);
     unsigned luck = w->calm ? 99 : pick(w, 100);
     const char *code;
 
@@ -189,21 +226,21 @@ static void answer(World *w)
     } else if (luck < 8) {
         fake_call_fail(call, luck < 4 ? "RequestLimitExceeded" : "UnauthorizedOperation", "no");
     } else if (luck < 16) {
-        if (luck < 12 && !why_not(w, call, ours))
-            carry_out(w, call, ours);
+        if (luck < 12 && !streq(call->action, DESCRIBE) && !why_not(w, call, at))
+            carry_out(w, call, at);
         fake_call_lose(call);
     } else if (luck < 30) {
         bool ambiguous = luck < 23 && !streq(call->action, DESCRIBE);
 
-        if (ambiguous && luck < 20 && !why_not(w, call, ours))
-            carry_out(w, call, ours);
+        if (ambiguous && luck < 20 && !why_not(w, call, at))
+            carry_out(w, call, at);
         fake_call_rest(call, ambiguous);
     } else if (streq(call->action, DESCRIBE)) {
         answer_describe(w, call);
-    } else if ((code = why_not(w, call, ours))) {
+    } else if ((code = why_not(w, call, at))) {
         fake_call_fail(call, code, "not assigned, or in use");
     } else {
-        answer_done(w, call, ours);
+        answer_done(w, call, at);
     }
 }
 
@@ -245,7 +282,7 @@ static void request(World *w, bool is_delete)
                 return;
             }
         } else {
-            put_on(&w->f, &p->asked, text_of(p->address), "eth1", owner_of(p->owner));
+            put_on(&w->f, &p->asked, text_of(p->address), pick(w, 2) ? "eth2" : "eth1", owner_of(p->owner));
         }
         p->sequence = ++w->sequence[p->address];
         if (!is_delete || w->wanted[p->address] != RELEASED)
@@ -259,11 +296,18 @@ static void start(World *w)
     w->f.n_ips = w->f.n_ips6 = 0;
     fixture_show(&w->f, "10.0.1.10");
     w->f.ips6[w->f.n_ips6++] = address("2001:db8::10");
+    w->f.n_ips_2 = w->f.n_ips6_2 = 0;
+    w->f.ips_2[w->f.n_ips_2++] = (Ec2PrivateIp){.address = address("10.0.2.10"), .primary = true};
+    w->f.ips6_2[w->f.n_ips6_2++] = address("2001:db8::11");
     for (unsigned i = 0; i < N_ADDRESSES; i++)
-        if (i < N_IPV4 && w->holders[i] == HOLDER_US)
+        if (i < N_IPV4 && w->holders[i] == HOLDER_ETH1)
             fixture_show(&w->f, text_of(i));
-        else if (w->holders[i] == HOLDER_US)
+        else if (i < N_IPV4 && w->holders[i] == HOLDER_ETH2)
+            w->f.ips_2[w->f.n_ips_2++] = (Ec2PrivateIp){.address = address(text_of(i))};
+        else if (w->holders[i] == HOLDER_ETH1)
             w->f.ips6[w->f.n_ips6++] = address(text_of(i));
+        else if (w->holders[i] == HOLDER_ETH2)
+            w->f.ips6_2[w->f.n_ips6_2++] = address(text_of(i));
     fixture_start(&w->f);
 }
 
@@ -292,6 +336,10 @@ static void step(World *w)
         hold(w, i, HOLDER_OTHER);
     else if (what < 89)
         kill_and_start(w);
+    else if (what < 90)
+        fake_clock_set((int64_t)time_realtime() > (int64_t)FAKE_CLOCK_REALTIME
+                           ? -(int64_t)(5 * USEC_PER_HOUR)
+                           : (int64_t)(7 * USEC_PER_HOUR));
     else if (what < 95)
         advance(&w->f, pick(w, 40) * SECOND);
     if (pick(w, 3) > 0)
@@ -316,9 +364,9 @@ static void check(World *w, unsigned seed)
             fail_msg("seed %u: %s was released and is there", seed, text_of(i));
         if (r && (!wanted || !r->assigned || r->in_flight || r->doubt))
             fail_msg("seed %u: %s is not settled", seed, text_of(i));
-        if (wanted && !w->stolen[i] && w->holders[i] != HOLDER_US)
+        if (wanted && !w->stolen[i] && !streq(ids[w->holders[i]], r->network_interface_id))
             fail_msg("seed %u: %s is registered, and EC2 does not have it", seed, text_of(i));
-        if (!r && w->holders[i] == HOLDER_US)
+        if (!r && is_ours(w->holders[i]))
             fail_msg("seed %u: EC2 has %s, and nobody wants it", seed, text_of(i));
     }
     for (unsigned i = 0; i < N_ASKED; i++)
@@ -335,6 +383,7 @@ static void run(unsigned seed)
     for (unsigned i = 0; i < N_ADDRESSES; i++)
         w.wanted[i] = UNKNOWN;
     fixture_init(&w.f);
+    w.f.same_subnet = true;
     w.f.options.stale_grace = USEC_PER_MINUTE;
     start(&w);
     for (unsigned i = 0; i < 150; i++)

@@ -34,7 +34,7 @@ static void fixture_add(Fixture *fixture, const char *id, const char *ifname,
 
     assert_int_equal(in_prefix_parse("10.0.1.0/24", &interface.cidr_block), 0);
     assert_int_equal(in_prefix_parse("2001:db8::/64", &interface.ipv6_cidr_block), 0);
-    if (streq(ifname, "eth2"))
+    if (streq(ifname, "eth2") && !fixture->same_subnet)
         assert_int_equal(in_prefix_parse("10.0.2.0/24", &interface.cidr_block), 0);
     assert_int_equal(registrar_add_interface(fixture->registrar, &interface), 0);
 }
@@ -52,7 +52,10 @@ void fixture_start(Fixture *fixture)
                                   .n_private_ips = fixture->n_ips,
                                   .ipv6_addresses = fixture->ips6,
                                   .n_ipv6_addresses = fixture->n_ips6};
-    Ec2NetworkInterface record2 = {.private_ips = &other, .n_private_ips = 1};
+    Ec2NetworkInterface record2 = {.private_ips = fixture->n_ips_2 > 0 ? fixture->ips_2 : &other,
+                                   .n_private_ips = MAX(fixture->n_ips_2, (size_t)1),
+                                   .ipv6_addresses = fixture->ips6_2,
+                                   .n_ipv6_addresses = fixture->n_ips6_2};
 
     assert_int_equal(registrar_new(&fixture->registrar, &fixture->options), 0);
     if (fixture->without_eth1)

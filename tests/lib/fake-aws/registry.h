@@ -20,10 +20,16 @@ typedef struct Fixture {
     Registrar *registrar;
     RegistrarOptions options;
     /* What EC2 shows on eth1 at the next start. */
-    Ec2PrivateIp ips[8];
+    Ec2PrivateIp ips[12];
     size_t n_ips;
-    InAddr ips6[4];
+    InAddr ips6[8];
     size_t n_ips6;
+    /* And on eth2; none: its primary. */
+    Ec2PrivateIp ips_2[12];
+    size_t n_ips_2;
+    InAddr ips6_2[8];
+    size_t n_ips6_2;
+    bool same_subnet;  /* eth2 is in eth1's */
     bool without_own6; /* interfaces have no IPv6 address of their own */
     bool without_eth1; /* it has failed at the next start */
 } Fixture;
