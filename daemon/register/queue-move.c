@@ -103,9 +103,12 @@ static void on_moved(const Move6Result *result, void *userdata)
     all = calloc(n, sizeof(*all));
     if (all)
         memcpy(all, moved->registrations, n * sizeof(*all));
-    for (size_t j = 0; j < n; j++)
+    for (size_t j = 0; j < n; j++) {
+        if (result->outcomes[j] == MOVE6_MOVED)
+            registrar_forget_origin(queue->registrar, moved->registrations[j]);
         if (result->outcomes[j] == MOVE6_MOVED || result->outcomes[j] == MOVE6_UNTOLD)
             queue_note_left(queue, moved->registrations[j]);
+    }
     batch = queue_take_moving(queue);
     for (size_t j = 0; j < batch.n; j++) {
         while (all && all[i] != batch.registrations[j])

@@ -407,7 +407,7 @@ static void run(unsigned seed)
 static void test_random(void **unused _unused_)
 {
     const char *only = getenv("REGISTRAR_SEED");
-    unsigned n = getenv("REGISTRAR_RUNS") ? (unsigned)strtoul(getenv("REGISTRAR_RUNS"), NULL, 10) : 100;
+    unsigned n = getenv("REGISTRAR_RUNS") ? (unsigned)strtoul(getenv("REGISTRAR_RUNS"), NULL, 10) : 300;
 
     if (only) {
         run((unsigned)strtoul(only, NULL, 10));
