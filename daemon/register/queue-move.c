@@ -173,6 +173,7 @@ int queue_move(Queue *queue, Batch *batch)
 static void returned_unwanted(Registrar *registrar, Registration *r, const Interface *interface)
 {
     if (!interface || replace_string(&r->network_interface_id, interface->id) < 0) {
+        registrar_look_elsewhere(registrar, r);
         registrar_released(registrar, r);
         return;
     }

@@ -137,6 +137,14 @@ void registrar_released(Registrar *registrar, Registration *registration);
  */
 void registrar_lost(Registrar *registrar, Registration *registration);
 
+/**
+ * registrar_look_elsewhere() - it is not where it was expected: look at the node's other interfaces, later
+ *
+ * It may be there: asked for and given up again, while a call was under way whose outcome was not told. At a
+ * start what is there is known.
+ */
+void registrar_look_elsewhere(const Registrar *registrar, const Registration *registration);
+
 /** registrar_fetch() - it is about to be taken from elsewhere: counted, and slowed down when that is flapping
  */
 void registrar_fetch(Registrar *registrar, Registration *registration);

@@ -278,7 +278,8 @@ static const Interface *registrar_find_astray(const Registrar *registrar, const 
 }
 
 /* It is taken from nobody else; and should EC2's describe be behind, assigning it once more does no harm. */
-static int registrar_bring_back(Registration *r, const Interface *interface, const Interface *shown)
+static int registrar_bring_back(Registrar *registrar, Registration *r, const Interface *interface,
+                                const Interface *shown)
 {
     char text[IN_ADDR_TEXT];
     int res;
@@ -287,6 +288,7 @@ static int registrar_bring_back(Registration *r, const Interface *interface, con
     if (res < 0)
         return res;
     r->confirmed = time_monotonic(); /* there */
+    registrar_forget_origin(registrar, r);
     log_debug("%s moves back from %s to %s", in_addr_format(&r->address, text), shown->ifname,
               interface->ifname);
     return registration_move(r, interface->id);
@@ -326,7 +328,7 @@ static int registrar_compare(Registrar *registrar, usec_t now)
         } else if (interface_take_seen(interface, &r->address)) {
             res = registrar_adopt(registrar, r, now);
         } else if ((shown = registrar_find_astray(registrar, r))) {
-            res = is_wanted(registrar, r) ? registrar_bring_back(r, interface, shown)
+            res = is_wanted(registrar, r) ? registrar_bring_back(registrar, r, interface, shown)
                                           : registrar_adopt_there(registrar, r, shown, now);
         } else if (r->taken_from) {
             res = registrar_return(registrar, r, now);

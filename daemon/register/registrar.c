@@ -204,11 +204,7 @@ static void restore_taken(Registrar *registrar, Registration *registration)
     }
 }
 
-/*
- * It may be on another interface of this node: asked for there and given up again, while a call was under way
- * whose outcome was not told. At a start what is there is known.
- */
-static void look_elsewhere(const Registrar *registrar, const Registration *registration)
+void registrar_look_elsewhere(const Registrar *registrar, const Registration *registration)
 {
     for (size_t i = 0; i < registrar->n_interfaces; i++) {
         const Interface *interface = registrar->interfaces[i];
@@ -261,7 +257,7 @@ void registrar_failed(Registrar *registrar, Registration *registration, const Pr
         if (yields)
             registrar_note_moved_away(registrar, registration);
         if (registration->confirmed > 0) /* it has been on this node */
-            look_elsewhere(registrar, registration);
+            registrar_look_elsewhere(registrar, registration);
         state_remove(registrar->state, registration);
     }
     if (registrar->heir)
@@ -306,7 +302,7 @@ void registrar_lost(Registrar *registrar, Registration *registration)
     }
     if (wanted)
         registrar_note_moved_away(registrar, registration);
-    look_elsewhere(registrar, registration);
+    registrar_look_elsewhere(registrar, registration);
     state_remove(registrar->state, registration);
     registrar_touch(registrar);
     if (wanted && registrar->heir)

@@ -550,6 +550,35 @@ static void test_move_within_node_untold_and_given_back(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* Killed when it had come to eth2 and nobody had been told: it is to go back, and given up it stays there. */
+static void test_move_within_node_killed_and_given_back(void **unused _unused_)
+{
+    Asked asked = {0}, deleted = {0};
+    Fixture f;
+
+    register_move_and_take(&f, &asked);
+    fixture_stop(&f);
+    asked.wait = registrar_wait_free(asked.wait);
+    fake_aws_forget(f.cloud.aws);
+    f.ips6_2[f.n_ips6_2++] = address("2001:db8::11");
+    f.ips6_2[f.n_ips6_2++] = address("2001:db8::20");
+    fixture_start(&f);
+    settle(&f);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, ASSIGN6), "NetworkInterfaceId", ENI));
+    fake_call_fail(fake_aws_pending(f.cloud.aws, ASSIGN6), "InvalidIPAddress.InUse",
+                   "Address 2001:db8::20 is in use.");
+    give_back(&f, &deleted, "2001:db8::20", "a"); /* before it is looked for who has it */
+    settle(&f);
+    advance(&f, 40 * SECOND);
+    fail_call(&f, UNASSIGN6, "InvalidParameterValue", "Some of the specified addresses are not assigned");
+    look_answer(&f, ENI, "10.0.1.10", "");
+    advance(&f, 40 * SECOND);
+    assert_true(fake_call_has(fake_aws_pending(f.cloud.aws, UNASSIGN6), "NetworkInterfaceId", "eni-2"));
+    cloud_answer(&f.cloud, UNASSIGN6);
+    settle(&f);
+    fixture_done(&f);
+}
+
 /* It is not where it was given up: it may be on the other interface, which is looked at for that, once. */
 static void test_astray_within_node(void **unused _unused_)
 {
@@ -642,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_move_within_node_twice),
         cmocka_unit_test(test_move_within_node_and_clock),
         cmocka_unit_test(test_move_within_node_untold_and_given_back),
+        cmocka_unit_test(test_move_within_node_killed_and_given_back),
         cmocka_unit_test(test_astray_within_node),
         cmocka_unit_test(test_brought_back_beside_a_look),
         cmocka_unit_test(test_move_within_node_unknown),
