@@ -13,13 +13,11 @@
 #include "ctl.h"
 #include "register/protocol.h"
 #include "util/inaddr.h"
-#include "util/utf8.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 
 #define REGISTER_TIMEOUT_DEFAULT (60 * USEC_PER_SEC)
-#define OWNER_MAX                256 /* bytes: the daemon's limit */
 
 typedef struct Options {
     const char *command; /* argv[0] */
@@ -276,14 +274,9 @@ static int parse_addresses(int n, char **texts, Options *options)
 /* What the daemon would refuse whatever the address. */
 static int check_options(const Options *options)
 {
-    bool control = false;
-
-    for (const char *p = options->owner; *p; p++)
-        control = control || (unsigned char)*p < ' ' || *p == 0x7f;
-    if (!options->owner[0] || strlen(options->owner) > OWNER_MAX || control ||
-        !utf8_is_clean(options->owner)) {
+    if (!protocol_owner_is_valid(options->owner)) {
         fprintf(stderr, "%s: --owner: not a name of 1 to %d bytes of UTF-8 without control characters\n",
-                options->command, OWNER_MAX);
+                options->command, PROTOCOL_OWNER_MAX);
         return -EINVAL;
     }
     if (options->interface && !options->interface[0]) {

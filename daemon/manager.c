@@ -69,9 +69,8 @@ void manager_reach(Manager *manager, Milestone milestone)
 /* Of EC2's calls: a little before boot_timeout, for what a call ends with says more. CLOCK_MONOTONIC. */
 static usec_t calls_deadline(const Manager *manager)
 {
-    usec_t timeout = manager->config->boot_timeout;
-
-    return time_add(manager->started, timeout - MIN(timeout / 8, USEC_PER_SEC));
+    return time_add(manager->started,
+                    manager->config->boot_timeout - MIN(manager->config->boot_timeout / 8, USEC_PER_SEC));
 }
 
 /* ------------------------------------------------------------ the end of the boot */

@@ -99,6 +99,7 @@ struct AwsCall {
     HttpSlot *slot;
     AwsHandler handler;
     AwsAmend amend; /* or NULL */
+    bool has_turn;  /* a token of the bucket, for a try that was not sent yet */
     void *userdata;
 };
 
@@ -173,9 +174,18 @@ static void call_set_error(AwsCall *call, AwsErrorClass class, int error, const 
     (void)replace_string(&call->message, message);
 }
 
+/* It was not sent: what comes after it need not wait for that. */
+static void call_leave_turn(AwsCall *call)
+{
+    if (call->has_turn)
+        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
+    call->has_turn = false;
+}
+
 /* The only way to end badly: the error was set; the handler is called from the loop later. */
 static void call_fail(AwsCall *call)
 {
+    call_leave_turn(call);
     call_set_state(call, CALL_FAILED);
     call_arm(call, 0);
 }
@@ -479,6 +489,7 @@ static int call_send(AwsCall *call, const AwsKeys *keys)
     if (r < 0)
         return r;
 
+    call->has_turn = false;
     call->n_tries++;
     call->aws->statistics.n_calls++;
     call->aws->statistics.n_mutating += call->mutating;
@@ -522,7 +533,6 @@ static void call_on_credentials(int error, const char *text, const AwsKeys *keys
     r = call_amend(call) ? call_send(call, keys) : -ECANCELED;
     call->wait = credentials_wait_free(call->wait);
     if (r < 0) {
-        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
         call_set_error(call, AWS_ERROR_FINAL, r,
                        r == -ECANCELED ? "not wanted any more"
                        : r == -EINVAL  ? "the endpoint is not a usable URL"
@@ -553,8 +563,8 @@ static void call_take_token(AwsCall *call)
     at = aws_bucket_take(aws_bucket(call->aws, call->query.action), action_is_mutating(call->query.action),
                          now);
     call_set_state(call, CALL_WAITING_BUCKET);
+    call->has_turn = true;
     if (at >= call->deadline) {
-        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
         if (call->error == 0)
             call_set_error(call, AWS_ERROR_THROTTLED, -ETIMEDOUT,
                            "the deadline is before the rate limit allows another call");
@@ -636,8 +646,6 @@ bool aws_call_give_up(AwsCall *call)
 {
     if (call->state != CALL_WAITING_BUCKET && call->state != CALL_WAITING_RETRY)
         return false;
-    if (call->state == CALL_WAITING_BUCKET)
-        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
     if (!call->ambiguous)
         call_set_error(call, AWS_ERROR_FINAL, -ECANCELED, "not wanted any more");
     call_fail(call);
@@ -654,8 +662,7 @@ AwsCall *aws_call_free(AwsCall *call)
     if (!call)
         return NULL;
 
-    if (call->state == CALL_WAITING_BUCKET)
-        aws_bucket_give_back(aws_bucket(call->aws, call->query.action));
+    call_leave_turn(call);
     call->aws->n_calls--;
     (void)http_slot_free(call->slot);
     (void)credentials_wait_free(call->wait);

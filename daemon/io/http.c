@@ -511,17 +511,6 @@ static CURLcode option_set(CURL *easy, const Option *option)
 #define PROTOCOLS LONG(CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS)
 #endif
 
-/*
- * getaddrinfo() has a thread of libcurl's own and times of its own, tens of seconds without a name server. At
- * the end of a request libcurl would wait for that thread, and with it the loop; this lets it end by itself.
- * Before 7.87 there is no such choice.
- */
-#if LIBCURL_VERSION_NUM >= 0x075700
-#define WITHOUT_RESOLVER LONG(CURLOPT_QUICK_EXIT, 1)
-#else
-#define WITHOUT_RESOLVER LONG(CURLOPT_NOSIGNAL, 1)
-#endif
-
 static int slot_set_options(HttpSlot *slot, const HttpRequest *request)
 {
     const Http *http = slot->http;
@@ -534,7 +523,11 @@ static int slot_set_options(HttpSlot *slot, const HttpRequest *request)
         PROTOCOLS,
         LONG(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1),
         LONG(CURLOPT_NOSIGNAL, 1),
-        WITHOUT_RESOLVER,
+#if LIBCURL_VERSION_NUM >= 0x075700
+        /* getaddrinfo() has a thread of libcurl's own and times of its own, tens of seconds without a name
+           server. At the end of a request libcurl would wait for that thread, and the loop with it. */
+        LONG(CURLOPT_QUICK_EXIT, 1),
+#endif
         LONG(CURLOPT_FOLLOWLOCATION, 0),
         LONG(CURLOPT_SSL_VERIFYPEER, 1),
         LONG(CURLOPT_SSL_VERIFYHOST, 2),

@@ -55,6 +55,19 @@ int protocol_parse_object(const char *text, size_t n, json_t **ret, char ret_mes
     return 0;
 }
 
+/* It becomes JSON, and a field of the journal. */
+bool protocol_owner_is_valid(const char *owner)
+{
+    size_t n = strnlen(owner, PROTOCOL_OWNER_MAX + 1);
+
+    if (n == 0 || n > PROTOCOL_OWNER_MAX)
+        return false;
+    for (const char *p = owner; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return false;
+    return utf8_is_clean(owner);
+}
+
 bool protocol_owner_is_watch(const char *owner)
 {
     return strncmp(owner, PROTOCOL_OWNER_WATCH, strlen(PROTOCOL_OWNER_WATCH)) == 0;

@@ -8,6 +8,8 @@
 
 #define PROTOCOL_BODY_MAX ((size_t)64 * 1024)
 
+#define PROTOCOL_OWNER_MAX 256 /* bytes of an owner's name */
+
 /* How the owners begin that the daemon gives to what it sees in pods. */
 #define PROTOCOL_OWNER_WATCH "watch:"
 
@@ -36,6 +38,9 @@ bool protocol_match(const char *pattern, const char *path, const char **ret_para
  * Return: 0 with *ret (released by the caller); -EINVAL with ret_message set; -ENOMEM.
  */
 int protocol_parse_object(const char *text, size_t n, json_t **ret, char ret_message[static 256]);
+
+/** protocol_owner_is_valid() - 1 to PROTOCOL_OWNER_MAX bytes of UTF-8 without control characters */
+bool protocol_owner_is_valid(const char *owner);
 
 /** protocol_owner_is_watch() - whether an owner is one of the daemon's own names, which no peer may use */
 bool protocol_owner_is_watch(const char *owner);

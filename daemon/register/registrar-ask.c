@@ -118,22 +118,6 @@ static bool is_reserved(const Registrar *registrar, const Interface *interface, 
     return false;
 }
 
-/* It becomes JSON, and a field of the journal. */
-static bool owner_is_valid(const char *owner)
-{
-    json_t *string;
-    size_t n = strnlen(owner, REGISTRAR_OWNER_MAX + 1);
-
-    if (n == 0 || n > REGISTRAR_OWNER_MAX)
-        return false;
-    for (const char *p = owner; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            return false;
-    string = json_string(owner); /* NULL: not UTF-8 */
-    json_decref(string);
-    return string;
-}
-
 /* On its way from one interface of this node to another, and the reply was lost: a look is to tell. */
 static bool is_where_unknown(const Registration *r)
 {
@@ -380,7 +364,7 @@ static int register_as(Registrar *registrar, const Want *want, const char *inter
     r = state_find(registrar->state, want->address);
     if (answer_from_memory(registrar, r, interface_name, want, handler, userdata))
         return 0;
-    if (!owner_is_valid(want->owner)) {
+    if (!protocol_owner_is_valid(want->owner)) {
         refuse_printf(handler, userdata, 400, "bad_owner",
                       "owner must be 1 to %d bytes of UTF-8 without control characters", REGISTRAR_OWNER_MAX);
         return 0;

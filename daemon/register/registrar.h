@@ -13,7 +13,7 @@
 typedef struct Registrar Registrar;
 typedef struct RegistrarWait RegistrarWait;
 
-#define REGISTRAR_OWNER_MAX 256 /* bytes of an owner's name */
+#define REGISTRAR_OWNER_MAX PROTOCOL_OWNER_MAX
 
 /* Strings are copied, pointers to objects must outlive the registrar. */
 typedef struct RegistrarOptions {

@@ -229,6 +229,19 @@ static FakeCall *begin_unassign(Fixture *f)
     return fake_aws_pending(f->cloud.aws, UNASSIGN);
 }
 
+/* So is 2001:db8::20, which both interfaces may have. */
+static FakeCall *begin_unassign6(Fixture *f, Asked *asked)
+{
+    fixture_init(f);
+    fixture_start(f);
+    put_on(f, asked, "2001:db8::20", "eth1", "a");
+    settle(f);
+    assign6_ok(f, "2001:db8::20");
+    give_back_ok(f, "2001:db8::20", "a");
+    advance(f, 40 * SECOND);
+    return fake_aws_pending(f->cloud.aws, UNASSIGN6);
+}
+
 /* Refused for the rate: it gives way before its next try, and comes after what it was in the way of. */
 static void test_unassign_gives_way(void **unused _unused_)
 {
@@ -304,14 +317,7 @@ static void test_unassign_of_what_went_and_came_back(void **unused _unused_)
     FakeCall *call;
     Fixture f;
 
-    fixture_init(&f);
-    fixture_start(&f);
-    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
-    settle(&f);
-    assign6_ok(&f, "2001:db8::20");
-    give_back_ok(&f, "2001:db8::20", "a");
-    advance(&f, 40 * SECOND);
-    call = fake_aws_pending(f.cloud.aws, UNASSIGN6);
+    call = begin_unassign6(&f, &asked);
     put_on(&f, &asked, "2001:db8::20", "eth2", "b");
     give_back_ok(&f, "2001:db8::20", "b");
     put_on(&f, &asked, "2001:db8::20", "eth1", "c");
@@ -335,14 +341,7 @@ static void test_unassign_of_what_is_wanted_elsewhere(void **unused _unused_)
     FakeCall *call;
     Fixture f;
 
-    fixture_init(&f);
-    fixture_start(&f);
-    put_on(&f, &asked, "2001:db8::20", "eth1", "a");
-    settle(&f);
-    assign6_ok(&f, "2001:db8::20");
-    give_back_ok(&f, "2001:db8::20", "a");
-    advance(&f, 40 * SECOND);
-    call = fake_aws_pending(f.cloud.aws, UNASSIGN6);
+    call = begin_unassign6(&f, &asked);
     fake_call_rest(call, false);
     put_on(&f, &asked, "2001:db8::20", "eth2", "b");
     settle(&f);

@@ -27,6 +27,21 @@ static void test_lost_reply(void **unused _unused_)
     fixture_done(&f);
 }
 
+/* 10.0.1.20 and .21 are wanted: their call may have been carried out, and is about to be repeated. */
+static FakeCall *begin_lost_reply(Fixture *f, Asked asked[static 2])
+{
+    FakeCall *call;
+
+    fixture_init(f);
+    fixture_start(f);
+    put(f, &asked[0], "10.0.1.20", "a");
+    put(f, &asked[1], "10.0.1.21", "b");
+    settle(f);
+    call = fake_aws_pending(f->cloud.aws, ASSIGN);
+    fake_call_rest(call, true);
+    return call;
+}
+
 /*
  * A reply was lost, and meanwhile nobody wants it any more: another node may have got it, so the call is not
  * repeated. What is still wanted goes out by itself.
@@ -37,13 +52,7 @@ static void test_lost_reply_and_given_back(void **unused _unused_)
     FakeCall *call;
     Fixture f;
 
-    fixture_init(&f);
-    fixture_start(&f);
-    put(&f, &asked[0], "10.0.1.20", "a");
-    put(&f, &asked[1], "10.0.1.21", "b");
-    settle(&f);
-    call = fake_aws_pending(f.cloud.aws, ASSIGN);
-    fake_call_rest(call, true);
+    call = begin_lost_reply(&f, asked);
     fake_call_throttle(call); /* repeated as it is */
     assert_false(call->answered);
     fake_call_rest(call, true);
@@ -70,13 +79,7 @@ static void test_lost_reply_is_remembered(void **unused _unused_)
     FakeCall *call;
     Fixture f;
 
-    fixture_init(&f);
-    fixture_start(&f);
-    put(&f, &asked[0], "10.0.1.20", "a");
-    put(&f, &asked[1], "10.0.1.21", "b");
-    settle(&f);
-    call = fake_aws_pending(f.cloud.aws, ASSIGN);
-    fake_call_rest(call, true);
+    call = begin_lost_reply(&f, asked);
     give_back_ok(&f, "10.0.1.21", "b");
     fake_call_throttle(call);
     settle(&f);
